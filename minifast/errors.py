@@ -1,0 +1,130 @@
+"""The errors that minifast raises, and the three lines each of them says.
+
+Every message answers the reader's three questions in order: what must hold, what came
+instead, and what the likely fix is. The classes also derive from the built-in error a
+Python programmer would expect, so ``except ValueError`` keeps working.
+
+Book: ch. 00, "When something is wrong".
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MinifastError(Exception):
+    """Base of all errors that minifast raises on purpose.
+
+    Args:
+        must: What must hold, as a full sentence.
+        got: What came instead: a shape, a dtype, a name, a file.
+        fix: The likely fix, as an instruction.
+
+    Example:
+        >>> raise MinifastError("The batch must not be empty.", "0 rows", "Drop it.")
+        Traceback (most recent call last):
+        ...
+        minifast.errors.MinifastError: The batch must not be empty.
+          got: 0 rows
+          fix: Drop it.
+    """
+
+    def __init__(self, must: str, got: str = "", fix: str = "") -> None:
+        self.must, self.got, self.fix = must, got, fix
+        lines = [must]
+        if got:
+            lines.append(f"  got: {got}")
+        if fix:
+            lines.append(f"  fix: {fix}")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        """Pickle with the three parts, so that errors cross process borders."""
+        return type(self), (self.must, self.got, self.fix)
+
+
+class ShapeError(MinifastError, ValueError):
+    """A tensor has the wrong rank or a wrong size."""
+
+
+class DTypeError(MinifastError, TypeError):
+    """A tensor has the wrong dtype, or an argument the wrong type."""
+
+
+class DeviceError(MinifastError, ValueError):
+    """Tensors that must be on one device are on several."""
+
+
+class OptionError(MinifastError, ValueError):
+    """An argument or an environment variable has a value that is not allowed."""
+
+
+class UnknownNameError(MinifastError, LookupError):
+    """A name is not among the known ones; the message names the closest."""
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        """Build the error for ``name``, one that ``known`` does not hold.
+
+        Args:
+            kind: What is being named, such as ``"data set"``.
+            name: What came.
+            known: The names that would have been right.
+        """
+        names = sorted(known)
+        return cls(
+            f"The {kind} must be one of: {', '.join(names)}.",
+            repr(name),
+            did_you_mean(name, names) or f"Choose one of those {len(names)}.",
+        )
+
+
+class GradientError(MinifastError, ArithmeticError):
+    """A gradient computed by hand differs from the finite differences."""
+
+
+class ClaimError(MinifastError, AssertionError):
+    """A sentence of the book is not true in this run."""
+
+
+class DataError(MinifastError, OSError):
+    """A data set can't be had, or what came is not what was promised."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for the closest known name, or an empty string.
+
+    Example:
+        >>> did_you_mean("imagnet", ["mnist", "imagenette"])
+        "Did you mean 'imagenette'?"
+        >>> did_you_mean("zebra", ["mnist", "imagenette"])
+        ''
+    """
+    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
+def describe(value: object) -> str:
+    """Say in a few words what a value is: for a tensor its shape, dtype and device.
+
+    Shape:
+        value: a tensor of any shape, or any other object -> a string.
+
+    Example:
+        >>> describe(torch.zeros(2, 3))
+        'tensor (2, 3) float32 on cpu'
+        >>> describe([1.0, 2.0])
+        'list of length 2'
+    """
+    if isinstance(value, torch.Tensor):
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"tensor {tuple(value.shape)} {dtype} on {value.device}"
+    if isinstance(value, list | tuple | dict | set | str):
+        return f"{type(value).__name__} of length {len(value)}"
+    return f"{type(value).__name__} {value!r}"
