@@ -12,8 +12,6 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -117,13 +115,14 @@ def describe(value: object) -> str:
         value: a tensor of any shape, or any other object -> a string.
 
     Example:
+        >>> import torch
         >>> describe(torch.zeros(2, 3))
         'tensor (2, 3) float32 on cpu'
         >>> describe([1.0, 2.0])
         'list of length 2'
     """
-    if isinstance(value, torch.Tensor):
-        dtype = str(value.dtype).removeprefix("torch.")
+    if hasattr(value, "shape") and hasattr(value, "device"):  # without importing torch
+        dtype = str(getattr(value, "dtype", "")).removeprefix("torch.")
         return f"tensor {tuple(value.shape)} {dtype} on {value.device}"
     if isinstance(value, list | tuple | dict | set | str):
         return f"{type(value).__name__} of length {len(value)}"

@@ -1,0 +1,121 @@
+"""Keep what was measured, and check what is said about it.
+
+Both leave small hidden outputs in the notebook. The build of the book collects them
+into ``results.json``; the prose shows a recorded value by its name.
+
+Book: ch. 00, "How a number gets onto a page" and "Claims".
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+from dataclasses import dataclass
+
+from minifast.book.timing import Timing, format_count, format_time
+from minifast.errors import ClaimError
+
+Value = bool | int | float | str
+
+
+def record(name: str, value: Value | Timing, text: str | None = None) -> str:
+    """Keep a measured value under a name, for the prose and for ``results.json``.
+
+    The prose shows it with the role ``{glue:text}`` and the name.
+
+    Args:
+        name: Unique on its page, in ``kebab-case``.
+        value: What was measured; of a ``Timing`` the median in seconds is kept.
+        text: How the prose writes it; by default three significant digits.
+
+    Returns:
+        The text.
+
+    Book: ch. 00, "How a number gets onto a page".
+
+    Example:
+        >>> record("speed-up", 41234.5)
+        '41,200'
+    """
+    if isinstance(value, Timing):
+        text, value = text or format_time(value.median_s), value.median_s
+    if text is None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = format_count(float(value)) if number else str(value)
+    leave("record", name, text, value=value)
+    return text
+
+
+def claim(sentence: str, holds: bool) -> Claim:
+    """State a sentence on the page that is checked in every run of the book.
+
+    Args:
+        sentence: What is claimed; numbers in it are formatted from what was measured.
+        holds: Whether it is true in this run.
+
+    Returns:
+        An object that a notebook shows as a marked sentence.
+
+    Raises:
+        ClaimError: If it is not true. The build of the book then fails.
+
+    Book: ch. 00, "Claims".
+
+    Example:
+        >>> claim("A sum of squares is never negative.", 3**2 + 4**2 >= 0)
+        ✓ A sum of squares is never negative.
+    """
+    if not holds:
+        raise ClaimError(
+            f"This claim must hold: {sentence}",
+            "it is not true in this run",
+            "Look at the figures above it: mend the code, or claim what is true.",
+        )
+    leave("claim", f"claim: {sentence}", sentence, sentence=sentence, holds=True)
+    return Claim(sentence)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that was found true in this run. Book: ch. 00, "Claims"."""
+
+    sentence: str
+
+    def __repr__(self) -> str:
+        """Write it for a terminal."""
+        return f"✓ {self.sentence}"
+
+    def _repr_html_(self) -> str:
+        title = "checked in the run that built this page"
+        return (
+            f'<div class="claim" role="note" title="{title}">'
+            f"<span>Checked</span> {html.escape(self.sentence)}</div>"
+        )
+
+
+def leave(kind: str, name: str, text: str, **payload: object) -> None:
+    """Leave a hidden output in the running notebook; do nothing outside one.
+
+    The metadata is that of myst-nb's ``glue``, which keeps the output off the page and
+    lets the prose insert ``text`` by ``name``.
+
+    Args:
+        kind: ``record``, ``claim`` or ``provenance``.
+        name: Unique on the page.
+        text: What the prose inserts.
+        payload: What the build of the book collects.
+
+    Book: ch. 00, "How a number gets onto a page".
+    """
+    if "ipykernel" not in sys.modules:
+        return
+    from IPython.display import display
+
+    prefix = "application/papermill.record/"
+    glue = {"name": name, "mime_prefix": prefix}
+    facts = {"kind": kind, "name": name, "text": text, **payload}
+    display(  # type: ignore[no-untyped-call]
+        {f"{prefix}text/plain": text},
+        raw=True,
+        metadata={"scrapbook": glue, "minifast": facts},
+    )

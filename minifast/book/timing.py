@@ -1,0 +1,122 @@
+"""Time a call honestly, and write durations and counts so that people can read them.
+
+Book: ch. 00, "How a number gets onto a page".
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from minifast.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_UNITS = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one call takes: the median over several rounds, and the quartiles.
+
+    Attributes:
+        median_s: Median time of one call, in seconds.
+        low_s: Lower quartile, in seconds.
+        high_s: Upper quartile, in seconds.
+        rounds: How many rounds were timed.
+        calls: How many calls each round made.
+
+    Book: ch. 00, "How a number gets onto a page".
+    """
+
+    median_s: float
+    low_s: float
+    high_s: float
+    rounds: int
+    calls: int
+
+    def __str__(self) -> str:
+        """Write the median, and the quartiles in parentheses."""
+        low, high = format_time(self.low_s), format_time(self.high_s)
+        return f"{format_time(self.median_s)} ({low} to {high})"
+
+
+def measure(
+    function: Callable[[], object], *, seconds: float = 0.5, rounds: int = 7
+) -> Timing:
+    """Time a call: warm up once, then take the median over several rounds.
+
+    Short functions are called many times in a round, so that a round is long compared
+    with the clock's resolution. A GPU works behind Python's back; the clock is read
+    only when it has finished.
+
+    Args:
+        function: What to time; called without arguments.
+        seconds: About how long to spend in all.
+        rounds: How many rounds; at least 3 are timed even if that takes longer.
+
+    Raises:
+        OptionError: If ``rounds`` is below 3.
+
+    Book: ch. 00, "How a number gets onto a page".
+
+    Example:
+        >>> timing = measure(lambda: sum(range(1000)), seconds=0.01)
+        >>> timing.low_s <= timing.median_s <= timing.high_s
+        True
+    """
+    if rounds < 3:
+        raise OptionError("A spread needs at least 3 rounds.", f"rounds={rounds}")
+    _time_calls(function, 1)  # warm-up: caches, lazy initialisation, compilation
+    once_s = _time_calls(function, 1)
+    rounds = max(3, min(rounds, int(seconds / max(once_s, 1e-9))))
+    calls = max(1, int(seconds / rounds / max(once_s, 1e-9)))
+    times = [_time_calls(function, calls) / calls for _ in range(rounds)]
+    low, median, high = statistics.quantiles(times, n=4, method="inclusive")
+    return Timing(median, low, high, rounds, calls)
+
+
+def _time_calls(function: Callable[[], object], calls: int) -> float:
+    _wait_for_gpu()
+    start = time.perf_counter()
+    for _ in range(calls):
+        function()
+    _wait_for_gpu()
+    return time.perf_counter() - start
+
+
+def _wait_for_gpu() -> None:
+    torch = sys.modules.get("torch")  # no GPU work can be under way before the import
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def format_time(seconds: float) -> str:
+    """Write a duration with three significant digits and the unit that suits it.
+
+    Example:
+        >>> format_time(0.001234), format_time(0), format_time(75.0)
+        ('1.23 ms', '0 s', '75 s')
+    """
+    if seconds == 0:
+        return "0 s"
+    fits = [each for each in _UNITS if abs(seconds) >= each[0] * 0.9995]
+    factor, unit = fits[0] if fits else _UNITS[-1]
+    return f"{format_count(seconds / factor)} {unit}"
+
+
+def format_count(value: float) -> str:
+    """Write a count or a ratio with three significant digits: 41234.5 -> 41,200.
+
+    Example:
+        >>> format_count(41234.5), format_count(2.0), format_count(0.0123)
+        ('41,200', '2', '0.0123')
+    """
+    rounded = float(f"{value:.3g}")
+    exponent = int(f"{rounded:e}".split("e")[1])
+    text = f"{rounded:,.{max(0, 2 - exponent)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

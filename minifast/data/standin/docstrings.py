@@ -1,0 +1,149 @@
+"""English prose that every install has: the docstrings of installed source files.
+
+The files are parsed with ``ast`` and never imported. Only paragraphs that read as English
+are kept: no code, no doctests, no tables, no lists of arguments.
+
+Book: ch. 00, "Real data and stand-ins".
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+import sysconfig
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Tests talk about tests, and vendored packages are other authors' text.
+SKIPPED_FOLDERS = {"test", "tests", "idle_test", "testing", "_vendor", "__pycache__"}
+
+MARKUP = (
+    (re.compile(r":[\w:+.-]+:`~?([^`<]+?)\s*(?:<[^`]*>)?`"), r"\1"),  # :func:`name`
+    (re.compile(r"`([^`<]+?)\s*(?:<[^`]*>)?`_{0,2}"), r"\1"),  # `name`, `text <url>`_
+    (re.compile(r"`+"), ""),
+    (re.compile(r"(?<![\w*])\*{1,2}(\w[^*\n]*)\*{1,2}(?!\w)"), r"\1"),  # *emphasis*
+)
+SENTENCE = re.compile(r"""["'(]?[A-Z][^|\\]*[.!?:)"']""", re.DOTALL)
+WORD = re.compile(r"""["'(]*[A-Za-z]+(?:[-'][A-Za-z]+)*["').,;:!?]*""")
+CODE = re.compile(r">>>|^\.\.|^[-=~^#*+|]{2,}|::$|https?://|[{}]|^\s*[-*+:@] ?", re.M)
+
+
+class Docstring(NamedTuple):
+    """The prose of one docstring, and where it stands.
+
+    Args:
+        module: Dotted name of the module.
+        section: Name of the top-level class that it belongs to, or ``""``.
+        paragraphs: Its paragraphs of prose, each on one line.
+    """
+
+    module: str
+    section: str
+    paragraphs: list[str]
+
+
+def standard_library() -> list[Path]:
+    """List the source files of Python's standard library, without its tests."""
+    folder = Path(sysconfig.get_path("stdlib"))
+    tops = sorted(folder.iterdir()) if folder.is_dir() else []
+    return source_files(top for top in tops if top.stem in sys.stdlib_module_names)
+
+
+def torch_library() -> list[Path]:
+    """List the source files of torch, without its tests and what it vendors."""
+    return source_files(Path(folder) for folder in torch.__path__)
+
+
+def source_files(tops: Iterable[Path]) -> list[Path]:
+    """List the Python files among and below ``tops``, sorted.
+
+    Args:
+        tops: Files and folders.
+    """
+    found: list[Path] = []
+    for top in tops:
+        if top.name in SKIPPED_FOLDERS:
+            continue
+        if top.is_dir():
+            found += source_files(top.iterdir())
+        elif top.suffix == ".py":
+            found.append(top)
+    return sorted(found)
+
+
+def read_docstrings(files: Iterable[Path], folder: Path) -> Iterator[Docstring]:
+    """Yield the docstrings that hold prose, in the order of the files and their lines.
+
+    A file that can't be read or parsed is passed over.
+
+    Args:
+        files: Python files.
+        folder: The folder that module names count from.
+    """
+    for file in files:
+        tree = _parse(file)
+        if tree is None:
+            continue
+        parts = file.relative_to(folder).with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__")
+        for section, text in _walk(tree, ""):
+            if paragraphs := prose(text):
+                yield Docstring(module or folder.name, section, paragraphs)
+
+
+def _parse(file: Path) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old escapes in other people's sources
+            return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _walk(node: ast.AST, section: str) -> Iterator[tuple[str, str]]:
+    holds_text = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    if isinstance(node, holds_text) and (text := ast.get_docstring(node)):
+        yield section, text
+    for child in ast.iter_child_nodes(node):
+        opens = isinstance(child, ast.ClassDef) and not section
+        yield from _walk(child, child.name if opens else section)
+
+
+def prose(text: str) -> list[str]:
+    """Keep the paragraphs of a docstring that read as English sentences.
+
+    Args:
+        text: A docstring.
+
+    Returns:
+        The paragraphs, each on one line, with no markup.
+
+    Example:
+        >>> prose('Return the ``sum``.\\n\\n    >>> add(1, 2)\\n    3')
+        ['Return the sum.']
+    """
+    for pattern, plain in MARKUP:
+        text = pattern.sub(plain, text)
+    blocks = (inspect.cleandoc(block) for block in re.split(r"\n\s*\n", text))
+    return [" ".join(block.split()) for block in blocks if _is_english(block)]
+
+
+def _is_english(block: str) -> bool:
+    """Whether a paragraph is a sentence of at least four words, most of them plain."""
+    if CODE.search(block) or re.search(r"^\s", block, re.M):
+        return False
+    words = block.split()
+    plain = sum(WORD.fullmatch(word) is not None for word in words)
+    return len(words) >= 4 and plain > 0.8 * len(words) and _is_sentence(block)
+
+
+def _is_sentence(block: str) -> bool:
+    return SENTENCE.fullmatch(block) is not None

@@ -1,0 +1,174 @@
+"""Boxes and arrows: the book's roadmap, a chain of layers, the graph of a tape.
+
+Book: the introduction; ch. 03, "The chain rule" and "A tape".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from matplotlib.patches import FancyBboxPatch
+
+from minifast.errors import UnknownNameError
+from minifast.foundations.grad import Var, topological_order
+from minifast.viz.style import COLORS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+_STEPS = {
+    "matmul": "Matrix\nmultiplication",
+    "init": "ReLU and\ninitialization",
+    "forward": "Forward\npass",
+    "backward": "Backward\npass",
+    "training": "Training\nloop",
+    "convolution": "Convolution",
+    "optimizer": "Optimizer",
+    "normalization": "Batch\nnormalization",
+    "resnet": "Residual\nnetwork",
+}
+
+
+def roadmap(here: str | None = None) -> Axes:
+    """Draw the steps from a matrix product to a modern convolutional network.
+
+    Args:
+        here: The step the reader is at: ``matmul``, ``init``, ``forward``,
+            ``backward``, ``training``, ``convolution``, ``optimizer``,
+            ``normalization`` or ``resnet``. Steps before it are drawn as done.
+
+    Raises:
+        UnknownNameError: If there is no such step.
+
+    Book: the introduction, "The road".
+    """
+    names = list(_STEPS)
+    if here is not None and here not in names:
+        raise UnknownNameError.of("step", here, names)
+    position = names.index(here) if here else -1
+    ax = _canvas(6.6, 2.9, width=15.4, height=6.6)
+    for i, name in enumerate(names):
+        x, y = 2.5 + 5.2 * (i % 3), 5.5 - 2.2 * (i // 3)
+        done = COLORS["green"] if i < position else COLORS["grey"]
+        color = COLORS["vermilion"] if i == position else done
+        style = "solid" if i <= position else "dashed"
+        _box(ax, x, y, _STEPS[name], color, size=(3.9, 1.45), style=style)
+        ax.text(x - 1.8, y + 0.42, str(i + 1), color=color, fontsize=8, weight="bold")
+        if i % 3 < 2:
+            _arrow(ax, (x + 1.95, y), (x + 3.25, y), COLORS["grey"])
+    for y in (5.5, 3.3):  # from the end of a row to the start of the next
+        ends = ([12.9, 12.9, 2.5], [y - 0.73, y - 1.1, y - 1.1])
+        ax.plot(*ends, color=COLORS["grey"], linewidth=1.2)
+        _arrow(ax, (2.5, y - 1.1), (2.5, y - 1.47), COLORS["grey"])
+    return ax
+
+
+def draw_chain(
+    boxes: Sequence[str], forward: Sequence[str], backward: Sequence[str]
+) -> Axes:
+    """Draw functions in a row, what flows forward above and what flows back below.
+
+    Args:
+        boxes: The functions, from the input to the loss.
+        forward: What enters each function, and last what leaves; one more than boxes.
+        backward: The gradients at the same places.
+
+    Book: ch. 03, "The chain rule".
+    """
+    step = 4.0
+    blue, red = COLORS["blue"], COLORS["vermilion"]
+    ax = _canvas(6.8, 1.75, width=step * len(boxes) + 2.6, height=4.0)
+    for i, box in enumerate(boxes):
+        _box(ax, 1.3 + step * (i + 0.5), 2.0, box, COLORS["ink"], size=(2.2, 1.5))
+    for i, (above, below) in enumerate(zip(forward, backward, strict=True)):
+        x = 1.3 + step * i
+        _arrow(ax, (x - 0.9, 2.35), (x + 0.9, 2.35), blue)
+        _arrow(ax, (x + 0.9, 1.65), (x - 0.9, 1.65), red)
+        ax.text(x, 2.75, above, ha="center", color=blue, fontsize=9.5)
+        ax.text(x, 1.35, below, ha="center", va="top", color=red, fontsize=9.5)
+    return ax
+
+
+def draw_graph(output: Var) -> Axes:
+    """Draw what a tape recorded: each value, the operation that made it, its parents.
+
+    Args:
+        output: The last value, such as a loss.
+
+    Shape:
+        output: a ``Var`` of any shape.
+
+    Book: ch. 03, "A tape".
+    """
+    order = topological_order(output)
+    columns = _columns(order)
+    width, tallest = 3.4, max(len(column) for column in columns)
+    inches = min(7.2, 1.3 * len(columns)), 0.95 * tallest + 0.3
+    ax = _canvas(*inches, width=width * len(columns), height=2.4 * tallest)
+    place = {
+        id(node): (width * (x + 0.5), 1.2 * (tallest + len(column) - 1 - 2 * row))
+        for x, column in enumerate(columns)
+        for row, node in enumerate(column)
+    }
+    for node in order:
+        x, y = place[id(node)]
+        text = f"{node.name or node.op}\n{tuple(node.data.shape)}"
+        color = COLORS["ink"] if node.parents else COLORS["blue"]
+        _box(ax, x, y, text, color, size=(2.3, 1.5))
+        for parent in node.parents:
+            px, py = place[id(parent)]
+            _arrow(ax, (px + 1.15, py), (x - 1.15, y), COLORS["grey"])
+    return ax
+
+
+def _columns(order: Sequence[Var]) -> list[list[Var]]:
+    """Place each value right of all its parents, and an input next to its first use."""
+    column: dict[int, int] = {}
+    for node in order:
+        column[id(node)] = 1 + max((column[id(p)] for p in node.parents), default=-1)
+    for node in order:
+        if not node.parents:
+            users = [n for n in order if any(p is node for p in n.parents)]
+            column[id(node)] = min(column[id(n)] for n in users) - 1 if users else 0
+    places = range(1 + max(column.values()))
+    return [[node for node in order if column[id(node)] == x] for x in places]
+
+
+def _canvas(wide_in: float, high_in: float, width: float, height: float) -> Axes:
+    _, ax = plt.subplots(figsize=(wide_in, high_in))
+    ax.set(xlim=(0, width), ylim=(0, height))
+    ax.set_axis_off()
+    return ax
+
+
+def _box(
+    ax: Axes,
+    x: float,
+    y: float,
+    text: str,
+    color: str,
+    size: tuple[float, float],
+    style: str = "solid",
+) -> None:
+    corner = (x - size[0] / 2, y - size[1] / 2)
+    box = FancyBboxPatch(
+        corner,
+        *size,
+        boxstyle="round,pad=0,rounding_size=0.25",
+        facecolor="white",
+        edgecolor=color,
+        linewidth=1.6,
+        linestyle=style,
+    )
+    ax.add_patch(box)
+    ax.text(x, y, text, ha="center", va="center", color=COLORS["ink"], fontsize=9)
+
+
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], color: str
+) -> None:
+    look = {"arrowstyle": "-|>", "color": color, "lw": 1.3, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", xy=end, xytext=start, arrowprops=look)
