@@ -16,7 +16,8 @@ from minifast.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_UNITS = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]
+_UNITS = [(3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")]
+_LEAST = 1e-9, "ns"
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,15 @@ def format_time(seconds: float) -> str:
     """Write a duration with three significant digits and the unit that suits it.
 
     Example:
-        >>> format_time(0.001234), format_time(0), format_time(75.0)
-        ('1.23 ms', '0 s', '75 s')
+        >>> format_time(0.001234), format_time(0), format_time(75), format_time(2700)
+        ('1.23 ms', '0 s', '75 s', '45 min')
     """
     if seconds == 0:
         return "0 s"
-    fits = [each for each in _UNITS if abs(seconds) >= each[0] * 0.9995]
-    factor, unit = fits[0] if fits else _UNITS[-1]
+    # Minutes and hours only from two on: 75 s reads better than 1.25 min.
+    floor = {"h": 2.0, "min": 2.0}
+    fits = [(f, u) for f, u in _UNITS if abs(seconds) >= f * floor.get(u, 0.9995)]
+    factor, unit = fits[0] if fits else _LEAST
     return f"{format_count(seconds / factor)} {unit}"
 
 

@@ -11,10 +11,8 @@ Book: ch. 00, "The data".
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import os
+from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
@@ -39,11 +37,15 @@ def files_below(folder: Path) -> dict[str, Path]:
     Names that start with a dot are skipped, folders too: file managers and notebooks
     leave such files anywhere, and no data set has one.
     """
-    found = {}
-    for path in folder.rglob("*"):
-        inner = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in inner.parts):
-            found[inner.as_posix()] = path
+    found: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inner = Path(parent).relative_to(folder)
+        found |= {
+            (inner / name).as_posix(): Path(parent, name)
+            for name in names
+            if not name.startswith(".")
+        }
     return dict(sorted(found.items()))
 
 

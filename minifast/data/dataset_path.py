@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SourceKind = Literal["origin", "mirror", "stand-in"]
 
@@ -29,13 +31,13 @@ class DatasetPath:
         source: Where the content came from.
 
     Example:
-        >>> data = DatasetPath(
-        ...     Path("cache"), "mnist", True, "the original files", "8d42" * 16, "origin"
-        ... )
+        >>> from pathlib import Path
+        >>> sha256 = "8d42" * 16
+        >>> data = DatasetPath(Path("d"), "mnist", True, "4 files", sha256, "origin")
         >>> data
-        mnist: real, origin, sha256 8d428d428d42; the original files
+        mnist: real, origin, sha256 8d428d428d42; 4 files
         >>> (data / "train").as_posix()
-        'cache/train'
+        'd/train'
     """
 
     path: Path

@@ -38,19 +38,21 @@ class Dataset:
 
     Args:
         name: The name that :func:`minifast.data.fetch` takes.
-        title: What it is, in one line.
+        title: What it is, in a few words.
+        download_mb: About how much its origin sends, in units of 10^6 bytes.
         origins: Base addresses that serve ``files``, in the order of trying.
         files: What to take from an origin.
         layout: Patterns of the paths in the folder a reader gets. A file of an archive
             that matches none is left out; a pattern that nothing matches is an error.
         max_bytes: Upper bound on what the files unpack to.
-        licence: The terms of the data, as its origin states them.
+        licence: The terms of the data, in a few words.
         citation: Whom to cite.
         content: Digest of the folder that the origin's files give, where it is known.
     """
 
     name: str
     title: str
+    download_mb: int
     origins: tuple[str, ...]
     files: tuple[RemoteFile, ...]
     layout: tuple[str, ...]
@@ -58,11 +60,6 @@ class Dataset:
     licence: str
     citation: str
     content: str = ""
-
-    @property
-    def bytes(self) -> int:
-        """Bytes to download from the origin, as far as they are known."""
-        return sum(file.bytes or 0 for file in self.files)
 
     def keeps(self, path: str) -> bool:
         """Tell whether a file belongs to the folder that a reader gets.
@@ -89,9 +86,10 @@ def matches(path: str, pattern: str) -> bool:
     return same_depth and fnmatchcase(path, pattern)
 
 
-MNIST = Dataset(
+_MNIST = Dataset(
     name="mnist",
-    title="70,000 handwritten digits, 28x28 pixels, grey",
+    title="70,000 handwritten digits, 28x28 pixels",
+    download_mb=12,
     origins=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -125,14 +123,16 @@ MNIST = Dataset(
         "t10k-labels-idx1-ubyte.gz",
     ),
     max_bytes=32 * MIB,
-    licence="CC BY-SA 3.0, as the Keras documentation of the set states",
+    # Its origin states none; this is what the Keras documentation says.
+    licence="CC BY-SA 3.0",
     citation="LeCun, Cortes, Burges: The MNIST database of handwritten digits, 1998",
     content="abca1685336e37aa33a42b8e8886e04e9bd739abb9c10b4340fdb3be3218f9e7",
 )
 
-IMAGENETTE = Dataset(
+_IMAGENETTE = Dataset(
     name="imagenette",
-    title="13,394 photographs in 10 easy ImageNet classes, 160 pixels",
+    title="13,394 photographs in 10 classes, 160 pixels",
+    download_mb=99,
     origins=("https://s3.amazonaws.com/fast-ai-imageclas/",),
     files=(
         RemoteFile(
@@ -143,13 +143,14 @@ IMAGENETTE = Dataset(
     ),
     layout=("train/*/*.JPEG", "val/*/*.JPEG", "noisy_imagenette.csv"),
     max_bytes=512 * MIB,
-    licence="ImageNet's terms of access: non-commercial research and education",
+    licence="ImageNet's: non-commercial only",
     citation="Howard: Imagenette, 2019, github.com/fastai/imagenette",
 )
 
-IMDB = Dataset(
+_IMDB = Dataset(
     name="imdb",
     title="50,000 film reviews, positive or negative",
+    download_mb=84,
     origins=("https://ai.stanford.edu/~amaas/data/sentiment/",),
     files=(
         RemoteFile(
@@ -173,16 +174,20 @@ IMDB = Dataset(
         "README",
     ),
     max_bytes=1024 * MIB,
-    licence="none stated; its authors ask to be cited; the texts are from imdb.com",
+    licence="none stated; cite its paper",
     citation="Maas et al.: Learning Word Vectors for Sentiment Analysis, ACL 2011",
 )
 
-WIKITEXT_2 = Dataset(
+_WIKITEXT_2 = Dataset(
     name="wikitext-2",
-    title="2.5 million words of Wikipedia's good articles",
+    title="2.5 million words of Wikipedia articles",
+    download_mb=13,
     origins=(
-        "https://raw.githubusercontent.com/pytorch/examples/"
-        "77f55b912142e11fcfdf5b530231fb9c52f181e8/word_language_model/data/wikitext-2/",
+        (
+            "https://raw.githubusercontent.com/pytorch/examples/"
+            "77f55b912142e11fcfdf5b530231fb9c52f181e8/"
+            "word_language_model/data/wikitext-2/"
+        ),
     ),
     files=(
         RemoteFile(
@@ -203,14 +208,15 @@ WIKITEXT_2 = Dataset(
     ),
     layout=("train.txt", "valid.txt", "test.txt"),
     max_bytes=32 * MIB,
-    licence="CC BY-SA 3.0; the text is from Wikipedia",
+    licence="CC BY-SA 3.0",
     citation="Merity et al.: Pointer Sentinel Mixture Models, 2016",
     content="5d5d66ee6b9e8aee5a931f8342929f33d5da9075dd9fc881bdd609a9f4f23cbe",
 )
 
-FSDD = Dataset(
+_FSDD = Dataset(
     name="fsdd",
-    title="3,000 recordings of spoken English digits, 8 kHz",
+    title="3,000 recordings of spoken digits, 8 kHz",
+    download_mb=16,
     origins=("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/",),
     # GitHub packs this archive on request and does not promise its bytes, so there is
     # no checksum of the file: the digest of the recordings is checked instead.
@@ -223,7 +229,8 @@ FSDD = Dataset(
 )
 
 DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset for dataset in (MNIST, IMAGENETTE, IMDB, WIKITEXT_2, FSDD)
+    dataset.name: dataset
+    for dataset in (_MNIST, _IMAGENETTE, _IMDB, _WIKITEXT_2, _FSDD)
 }
 """The registry, by name."""
 

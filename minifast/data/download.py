@@ -37,8 +37,17 @@ MIN_BYTES_PER_S = 10_000
 CHUNK_BYTES = 2**18
 
 
-class _ConnectionBrokenError(Exception):
-    """The connection failed in a way that another attempt may cure."""
+class _BrokenError(Exception):
+    """An attempt failed in a way that the next one may cure.
+
+    Args:
+        reason: What went wrong, in a few words.
+        restart: True if the bytes that are there already are of no use.
+    """
+
+    def __init__(self, reason: str, restart: bool = False) -> None:
+        super().__init__(reason)
+        self.restart = restart
 
 
 def download(url: str, part: Path, file: RemoteFile, max_bytes: int) -> None:
@@ -58,19 +67,22 @@ def download(url: str, part: Path, file: RemoteFile, max_bytes: int) -> None:
         # Without a checksum nothing shows whether old and new bytes belong together.
         part.unlink(missing_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
-        resumed = part.exists()
         try:
-            if not resumed or part.stat().st_size != file.bytes:
-                _transfer(url, part, file.bytes, file.bytes or max_bytes)
-        except _ConnectionBrokenError as error:
+            _attempt(url, part, file, max_bytes)
+        except _BrokenError as error:
+            if error.restart:
+                part.unlink(missing_ok=True)
             if attempt == ATTEMPTS:
                 raise _failure(url, str(error)) from error
-            continue
-        if not file.sha256 or sha256_of(part) == file.sha256:
+        else:
             return
-        part.unlink()
-        if not resumed or attempt == ATTEMPTS:
-            raise _failure(url, "its sha256 is wrong")
+
+
+def _attempt(url: str, part: Path, file: RemoteFile, max_bytes: int) -> None:
+    if not part.exists() or part.stat().st_size != file.bytes:
+        _transfer(url, part, file.bytes, file.bytes or max_bytes)
+    if file.sha256 and sha256_of(part) != file.sha256:
+        raise _BrokenError("its sha256 is wrong", restart=True)
 
 
 def read_url(url: str, max_bytes: int) -> bytes:
@@ -82,7 +94,7 @@ def read_url(url: str, max_bytes: int) -> bytes:
     try:
         with _open(url, offset=0) as response:
             content = b"".join(_chunks(response, max_bytes))
-    except _ConnectionBrokenError as error:
+    except _BrokenError as error:
         raise _failure(url, str(error)) from error
     if len(content) > max_bytes:
         raise _failure(url, f"it is larger than {max_bytes:,} bytes")
@@ -101,23 +113,16 @@ def _transfer(url: str, part: Path, size: int | None, max_bytes: int) -> None:
     """Append to ``part`` what is missing of the file, or write it anew."""
     have = part.stat().st_size if part.exists() else 0
     with _open(url, have) as response:
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            have = 0
-        elif not response.headers["Content-Range"].startswith(f"bytes {have}-"):
-            part.unlink()
-            raise _ConnectionBrokenError("it sent another range than asked for")
-        total = size
-        if total is None and response.length is not None:
-            total = have + response.length
+        have = _offset(response, have)
+        total = size if response.length is None else have + response.length
+        if size not in (None, total):
+            raise _failure(url, f"it has {total:,} bytes instead of {size:,}")
         name = urlsplit(url).path.rpartition("/")[2]
         with (
             part.open("ab" if have else "wb") as out,
             # disable=None: a bar on a terminal, silence in a log and on a page.
-            tqdm(
-                desc=name, initial=have, total=total, unit="B", unit_scale=True,
-                disable=None,
-            ) as bar,
-        ):  # fmt: skip
+            tqdm(desc=name, initial=have, total=total, unit="B", disable=None) as bar,
+        ):
             for chunk in _chunks(response, max_bytes - have):
                 out.write(chunk)
                 have += len(chunk)
@@ -126,12 +131,21 @@ def _transfer(url: str, part: Path, size: int | None, max_bytes: int) -> None:
         part.unlink()
         raise _failure(url, f"it is larger than {max_bytes:,} bytes")
     if total is not None and have < total:
-        raise _ConnectionBrokenError(f"cut off after {have:,} of {total:,} bytes")
+        raise _BrokenError(f"cut off after {have:,} of {total:,} bytes")
+
+
+def _offset(response: http.client.HTTPResponse, asked: int) -> int:
+    """Return the position in the file at which the response begins."""
+    if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+        return 0
+    if response.headers.get("Content-Range", "").startswith(f"bytes {asked}-"):
+        return asked
+    raise _BrokenError("it sent another range than asked for", restart=True)
 
 
 @contextmanager
 def _open(url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
-    """Open the address from ``offset`` on; only breaks raise _ConnectionBrokenError."""
+    """Open the address from ``offset`` on; what may pass is a _BrokenError."""
     headers = {"User-Agent": f"minifast/{__version__}"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -142,11 +156,12 @@ def _open(url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
     except urllib.error.HTTPError as error:
         error.close()
         reason = f"HTTP status {error.code}"
-        if error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _ConnectionBrokenError(reason) from error
+        no_such_range = error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        if no_such_range or error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _BrokenError(reason, restart=no_such_range) from error
         raise _failure(url, reason) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _ConnectionBrokenError(_reason(error)) from error
+        raise _BrokenError(_reason(error)) from error
     with response:
         yield response
 
@@ -154,21 +169,24 @@ def _open(url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
 def _await_answer(url: str) -> None:
     """Wait CONNECT_S at most, in all, for the host to take a connection.
 
-    urlopen's own time-out counts for each of a host's addresses, and not for the look-up
-    of its name, so behind a firewall it can wait minutes.
+    urlopen's own time-out counts for each of a host's addresses, and not for the
+    look-up of its name, so behind a firewall it can wait minutes.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError) as error:
+        raise _failure(url, "it is not an http address") from error
     host = parts.hostname or ""
     proxies = urllib.request.getproxies()
     if parts.scheme in proxies and not urllib.request.proxy_bypass(host):
         return
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    outcome: list[OSError | None] = []
+    outcome: list[Exception | None] = []
 
     def connect() -> None:
         try:
             socket.create_connection((host, port), timeout=CONNECT_S).close()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             outcome.append(error)
         else:
             outcome.append(None)
@@ -177,30 +195,29 @@ def _await_answer(url: str) -> None:
     probe.start()
     probe.join(CONNECT_S)
     if not outcome:
-        raise _ConnectionBrokenError(f"no answer within {CONNECT_S:g} s")
+        # TCP has knocked several times by now, so another attempt would not help.
+        raise _failure(url, f"no answer within {CONNECT_S:g} s")
     if outcome[0] is not None:
-        raise _ConnectionBrokenError(_reason(outcome[0])) from outcome[0]
+        raise _BrokenError(_reason(outcome[0])) from outcome[0]
 
 
-def _chunks(
-    response: http.client.HTTPResponse, max_bytes: int
-) -> Iterator[bytes]:
+def _chunks(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
     """Yield the content until its end, or until more than ``max_bytes`` came."""
     start_s, received = time.monotonic(), 0
     while received <= max_bytes:
         try:
-            chunk = response.read(CHUNK_BYTES)
+            # read1 hands over what has come; read would wait for the whole chunk, and
+            # so for ever on a host that sends drop by drop.
+            chunk = response.read1(CHUNK_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            raise _ConnectionBrokenError(_reason(error)) from error
+            raise _BrokenError(_reason(error)) from error
         if not chunk:
             return
         received += len(chunk)
         yield chunk
         passed_s = time.monotonic() - start_s
         if passed_s > GRACE_S and received < MIN_BYTES_PER_S * passed_s:
-            raise _ConnectionBrokenError(
-                f"slower than {MIN_BYTES_PER_S:,} bytes a second"
-            )
+            raise _BrokenError(f"slower than {MIN_BYTES_PER_S:,} bytes a second")
 
 
 def _reason(error: Exception) -> str:

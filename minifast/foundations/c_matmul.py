@@ -4,7 +4,7 @@ The same loops in the same order as ``matmul_lists`` and ``matmul_loops``: what 
 is only who runs them. The compiler gets no leave to reorder the sums (no
 ``-ffast-math``), so every c[i, j] is added up one product after the other.
 
-Book: ch. 01, "Three loops in C".
+Book: ch. 01, "A fairer opponent".
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ void matmul(const float *a, const float *b, float *c,
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < m; j++) {
             float total = 0;
-            for (size_t p = 0; p < k; p++)
-                total += a[i * k + p] * b[p * m + j];
+            for (size_t r = 0; r < k; r++)
+                total += a[i * k + r] * b[r * m + j];
             c[i * m + j] = total;
         }
 }
 """
-"""The whole program: a matrix lies row after row, so a[i, p] is number i * k + p."""
+"""The whole program: a matrix lies row after row, so a[i, r] is number i * k + r."""
 
 
 def find_compiler() -> str | None:
@@ -56,7 +56,7 @@ def find_compiler() -> str | None:
     Returns:
         A command for the shell, or None if there is no compiler.
 
-    Book: ch. 01, "Three loops in C".
+    Book: ch. 01, "A fairer opponent".
     """
     command = os.environ.get("CC", "").strip()
     if command:
@@ -109,7 +109,7 @@ def matmul_c(a: Tensor, b: Tensor) -> Tensor:
     Shape:
         a: (n, k) float32; b: (k, m) float32 -> (n, m) float32, all on the CPU.
 
-    Book: ch. 01, "Three loops in C".
+    Book: ch. 01, "A fairer opponent".
     """
     n, k, m = matrix_sizes(a, b)
     _check_for_c(a, b)
@@ -123,8 +123,8 @@ def _check_for_c(a: Tensor, b: Tensor) -> None:
         must, fix = "The rung in C takes float32 only.", "Use a.float() and b.float()."
         raise DTypeError(must, describe(a), fix)
     if not a.is_cpu:
-        must, fix = "The rung in C needs its matrices on the CPU.", "Use a.cpu()."
-        raise DeviceError(must, describe(a), fix)
+        must = "The rung in C needs its matrices on the CPU."
+        raise DeviceError(must, describe(a), "Use a.cpu() and b.cpu().")
     if torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
         must = "The rung in C takes no matrices that require gradients."
         fix = "Use a.detach() and b.detach(), or torch.no_grad()."

@@ -1,7 +1,7 @@
 """The matrix product, from three Python loops down to one call of the library.
 
-Every function computes the same c = a b: c[i, j] is the sum over p of a[i, p] b[p, j].
-Letters: ``n, k, m`` are sizes, (n, k) times (k, m) is (n, m); ``i, j, p`` are indices
+Every function computes the same c = a b: c[i, j] is the sum over r of a[i, r] b[r, j].
+Letters: ``n, k, m`` are sizes, (n, k) times (k, m) is (n, m); ``i, j, r`` are indices
 below n, m and k. The rung written in C is in :mod:`minifast.foundations.c_matmul`, and
 :mod:`minifast.foundations.ladder` lists all rungs.
 
@@ -47,7 +47,7 @@ def list_sizes(a: Matrix, b: Matrix) -> tuple[int, int, int]:
     Shape:
         a: n lists of k numbers; b: k lists of m numbers -> three integers.
 
-    Book: ch. 01, "Three loops over lists".
+    Book: ch. 01, "The package".
     """
     _check_rows("a", a)
     _check_rows("b", b)
@@ -76,7 +76,7 @@ def matrix_sizes(a: Tensor, b: Tensor) -> tuple[int, int, int]:
         >>> matrix_sizes(torch.zeros(5, 784), torch.zeros(784, 10))
         (5, 784, 10)
 
-    Book: ch. 01, "Three loops over tensors".
+    Book: ch. 01, "The package".
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
         must, fix = "Both matrices must be tensors.", "torch.tensor(x) makes one."
@@ -122,14 +122,14 @@ def matmul_lists(a: Matrix, b: Matrix) -> list[list[float]]:
         >>> matmul_lists([[1.0, 2.0]], [[3.0], [4.0]])
         [[11.0]]
 
-    Book: ch. 01, "Three loops over lists".
+    Book: ch. 01, "Whose fault is it?".
     """
     n, k, m = list_sizes(a, b)
     c = [[0.0] * m for _ in range(n)]
     for i in range(n):
         for j in range(m):
-            for p in range(k):
-                c[i][j] += a[i][p] * b[p][j]
+            for r in range(k):
+                c[i][j] += a[i][r] * b[r][j]
     return c
 
 
@@ -139,14 +139,14 @@ def matmul_loops(a: Tensor, b: Tensor) -> Tensor:
     Shape:
         a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
 
-    Book: ch. 01, "Three loops over tensors".
+    Book: ch. 01, "Three loops".
     """
     n, k, m = matrix_sizes(a, b)
     c = a.new_zeros(n, m)
     for i in range(n):
         for j in range(m):
-            for p in range(k):
-                c[i, j] += a[i, p] * b[p, j]
+            for r in range(k):
+                c[i, j] += a[i, r] * b[r, j]
     return c
 
 
@@ -156,7 +156,7 @@ def matmul_slices(a: Tensor, b: Tensor) -> Tensor:
     Shape:
         a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
 
-    Book: ch. 01, "Row times column".
+    Book: ch. 01, "A row times a column".
     """
     n, _, m = matrix_sizes(a, b)
     c = a.new_zeros(n, m)
@@ -190,22 +190,22 @@ def matmul_no_loop(a: Tensor, b: Tensor) -> Tensor:
     Shape:
         a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
 
-    Book: ch. 01, "No loop".
+    Book: ch. 01, "No loop, and what it costs".
     """
     matrix_sizes(a, b)
     return (a[:, :, None] * b).sum(1)  # (n, k, 1) * (k, m) -> (n, k, m) -> (n, m)
 
 
 def matmul_einsum(a: Tensor, b: Tensor) -> Tensor:
-    """Multiply two matrices by naming their indices: p, absent on the right, is summed.
+    """Multiply two matrices by naming their axes: k, missing on the right, is summed.
 
     Shape:
         a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
 
-    Book: ch. 01, "Einsum".
+    Book: ch. 01, "Saying what we mean: einsum".
     """
     matrix_sizes(a, b)
-    return torch.einsum("ip,pj->ij", a, b)
+    return torch.einsum("ik,kj->ij", a, b)
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
@@ -224,7 +224,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
           got: a: tensor (2, 3) float32 on cpu; b: tensor (4, 3) float32 on cpu
           fix: Did you mean b.T?
 
-    Book: ch. 01, "The library's product".
+    Book: ch. 01, "One character".
     """
     matrix_sizes(a, b)
     return a @ b

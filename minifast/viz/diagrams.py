@@ -115,7 +115,7 @@ def draw_graph(output: Var) -> Axes:
     }
     for node in order:
         x, y = place[id(node)]
-        text = f"{node.name or node.op}\n{tuple(node.data.shape)}"
+        text = f"{node.name or node.op}\n{tuple(node.shape)}"
         color = COLORS["ink"] if node.parents else COLORS["blue"]
         _box(ax, x, y, text, color, size=(2.3, 1.5))
         for parent in node.parents:

@@ -1,18 +1,18 @@
 """English prose that every install has: the docstrings of installed source files.
 
-The files are parsed with ``ast`` and never imported. Only paragraphs that read as English
-are kept: no code, no doctests, no tables, no lists of arguments.
+The files are parsed with ``ast`` and never imported. Only paragraphs that read as
+English are kept: no code, no doctests, no tables, no lists of arguments.
 
-Book: ch. 00, "Real data and stand-ins".
+Book: ch. 30, "Text data".
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 import sys
 import sysconfig
+import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 SKIPPED_FOLDERS = {"test", "tests", "idle_test", "testing", "_vendor", "__pycache__"}
 
 MARKUP = (
-    (re.compile(r":[\w:+.-]+:`~?([^`<]+?)\s*(?:<[^`]*>)?`"), r"\1"),  # :func:`name`
-    (re.compile(r"`([^`<]+?)\s*(?:<[^`]*>)?`_{0,2}"), r"\1"),  # `name`, `text <url>`_
+    (re.compile(r"``([^`]+)``"), r"\1"),
+    (re.compile(r":[\w:+.-]+:`~?([^`<]+?)(?:\s*<[^`]*>)?`"), r"\1"),  # :func:`name`
+    (re.compile(r"`([^`<]+?)(?:\s*<[^`]*>)?`_{0,2}"), r"\1"),  # `name`, `text <url>`_
     (re.compile(r"`+"), ""),
     (re.compile(r"(?<![\w*])\*{1,2}(\w[^*\n]*)\*{1,2}(?!\w)"), r"\1"),  # *emphasis*
 )
-SENTENCE = re.compile(r"""["'(]?[A-Z][^|\\]*[.!?:)"']""", re.DOTALL)
+SENTENCE = re.compile(r"""["'(]?[A-Z][^|\\]*[.!?)"']""")
 WORD = re.compile(r"""["'(]*[A-Za-z]+(?:[-'][A-Za-z]+)*["').,;:!?]*""")
-CODE = re.compile(r">>>|^\.\.|^[-=~^#*+|]{2,}|::$|https?://|[{}]|^\s*[-*+:@] ?", re.M)
+CODE = re.compile(r"^\s|>>>|^\.\.|^[-=~^#*+|]{2,}|::$|https?://|[{}]|^[-*+:@]", re.M)
 
 
 class Docstring(NamedTuple):
@@ -50,16 +51,18 @@ class Docstring(NamedTuple):
     paragraphs: list[str]
 
 
-def standard_library() -> list[Path]:
-    """List the source files of Python's standard library, without its tests."""
+def standard_library() -> list[Docstring]:
+    """Read the docstrings of Python's standard library, without its tests."""
     folder = Path(sysconfig.get_path("stdlib"))
-    tops = sorted(folder.iterdir()) if folder.is_dir() else []
-    return source_files(top for top in tops if top.stem in sys.stdlib_module_names)
+    tops = folder.iterdir() if folder.is_dir() else iter(())
+    named = (top for top in tops if top.stem in sys.stdlib_module_names)
+    return read_docstrings(source_files(named), folder)
 
 
-def torch_library() -> list[Path]:
-    """List the source files of torch, without its tests and what it vendors."""
-    return source_files(Path(folder) for folder in torch.__path__)
+def torch_library() -> list[Docstring]:
+    """Read the docstrings of torch, without its tests and what it vendors."""
+    folder = Path(torch.__path__[0])
+    return read_docstrings(source_files([folder]), folder)
 
 
 def source_files(tops: Iterable[Path]) -> list[Path]:
@@ -79,8 +82,8 @@ def source_files(tops: Iterable[Path]) -> list[Path]:
     return sorted(found)
 
 
-def read_docstrings(files: Iterable[Path], folder: Path) -> Iterator[Docstring]:
-    """Yield the docstrings that hold prose, in the order of the files and their lines.
+def read_docstrings(files: Iterable[Path], folder: Path) -> list[Docstring]:
+    """Read the docstrings that hold prose, in the order of the files and their lines.
 
     A file that can't be read or parsed is passed over.
 
@@ -88,24 +91,24 @@ def read_docstrings(files: Iterable[Path], folder: Path) -> Iterator[Docstring]:
         files: Python files.
         folder: The folder that module names count from.
     """
+    found = []
     for file in files:
-        tree = _parse(file)
-        if tree is None:
-            continue
         parts = file.relative_to(folder).with_suffix("").parts
-        module = ".".join(part for part in parts if part != "__init__")
-        for section, text in _walk(tree, ""):
+        module = ".".join(part for part in parts if part != "__init__") or folder.name
+        for section, text in _walk(_parse(file), ""):
             if paragraphs := prose(text):
-                yield Docstring(module or folder.name, section, paragraphs)
+                found.append(Docstring(module, section, paragraphs))
+    return found
 
 
-def _parse(file: Path) -> ast.Module | None:
+def _parse(file: Path) -> ast.Module:
+    """Parse a source file; one that can't be read counts as empty."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old escapes in other people's sources
             return ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
-        return None
+        return ast.Module(body=[], type_ignores=[])
 
 
 def _walk(node: ast.AST, section: str) -> Iterator[tuple[str, str]]:
@@ -118,7 +121,7 @@ def _walk(node: ast.AST, section: str) -> Iterator[tuple[str, str]]:
 
 
 def prose(text: str) -> list[str]:
-    """Keep the paragraphs of a docstring that read as English sentences.
+    r"""Keep the paragraphs of a docstring that read as English sentences.
 
     Args:
         text: A docstring.
@@ -127,23 +130,20 @@ def prose(text: str) -> list[str]:
         The paragraphs, each on one line, with no markup.
 
     Example:
-        >>> prose('Return the ``sum``.\\n\\n    >>> add(1, 2)\\n    3')
+        >>> prose('Return the ``sum``.\n\n    >>> add(1, 2)\n    3')
         ['Return the sum.']
     """
     for pattern, plain in MARKUP:
         text = pattern.sub(plain, text)
-    blocks = (inspect.cleandoc(block) for block in re.split(r"\n\s*\n", text))
+    blocks = (textwrap.dedent(block) for block in re.split(r"\n[ \t]*\n", text))
     return [" ".join(block.split()) for block in blocks if _is_english(block)]
 
 
 def _is_english(block: str) -> bool:
     """Whether a paragraph is a sentence of at least four words, most of them plain."""
-    if CODE.search(block) or re.search(r"^\s", block, re.M):
+    block = block.strip("\n")
+    if CODE.search(block) or not SENTENCE.fullmatch(block):
         return False
     words = block.split()
     plain = sum(WORD.fullmatch(word) is not None for word in words)
-    return len(words) >= 4 and plain > 0.8 * len(words) and _is_sentence(block)
-
-
-def _is_sentence(block: str) -> bool:
-    return SENTENCE.fullmatch(block) is not None
+    return len(words) >= 4 and plain > 0.8 * len(words)

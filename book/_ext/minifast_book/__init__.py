@@ -1,0 +1,108 @@
+"""The book's own Sphinx extension: what a page shows is what a run produced.
+
+Jupyter Book executes chapters and keeps their outputs. This extension adds what makes
+those outputs trustworthy:
+
+- ``fingerprint`` and ``cache``: outputs are kept in a folder named by everything they
+  depend on, so a change of the package executes every chapter again;
+- ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
+- ``provenance``, ``status``: each page says on what it was executed, one page says all;
+- ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
+- ``gate``: the build fails on what Sphinx would let through;
+- ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
+- ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
+
+Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
+(rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
+``BOOK_DRAFT=1`` (the gate speaks but does not fail), ``BOOK_PARTIAL=1`` (some pages are
+left out, so references to them are no fault).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minifast_book import (
+    cache,
+    exercises,
+    gate,
+    mathjax,
+    notebooks,
+    provenance,
+    report,
+    repository,
+    status,
+)
+from minifast_book.harvest import Page, harvest
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+    from sphinx.environment import BuildEnvironment
+
+
+class Build:
+    """One build of the book: its pages as executed, handed to each part in turn."""
+
+    def __init__(self) -> None:
+        self.started = time.time()
+        self.pages: dict[str, Page] = {}
+
+    def read(self, app: Sphinx, env: BuildEnvironment) -> None:
+        """Collect the executed pages, once all are read and before any is written."""
+        self.pages = {page.name: page for page in harvest(app, since=self.started)}
+
+    def tabulate(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
+        """Fill in the tables of executed pages."""
+        status.fill_tables(app, doctree, docname, self.pages.values())
+
+    def dress(
+        self,
+        app: Sphinx,
+        pagename: str,
+        templatename: str,
+        context: dict[str, Any],
+        doctree: nodes.document | None,
+    ) -> None:
+        """Add the footer of a page and the links to its notebook."""
+        page = self.pages.get(pagename)
+        if page is None or not page.notebook:
+            return
+        repository.point_colab_at_notebook(app.config, pagename, context)
+        context["body"] += provenance.footer(page)
+
+    def finish(self, app: Sphinx, error: Exception | None) -> None:
+        """Write what goes beside the pages, then let the gate judge."""
+        if error or app.builder.name != "html":
+            return
+        cache.keep(app)
+        pages = list(self.pages.values())
+        mathjax.copy_files(app.outdir)
+        notebooks.write_all(app, pages)
+        report.write(app, pages)
+        report.print_table(app, pages)
+        gate.close(app, pages)
+
+
+def use_templates(app: Sphinx, config: Config) -> None:
+    """Let the templates here stand before the theme's."""
+    config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the parts; Sphinx calls this."""
+    build = Build()
+    app.add_node(status.execution_table)
+    app.add_directive("execution-table", status.ExecutionTable)
+    app.connect("config-inited", repository.use_repository, priority=100)
+    app.connect("config-inited", cache.choose, priority=100)
+    app.connect("config-inited", use_templates, priority=100)
+    app.connect("doctree-read", exercises.unnest_sections, priority=100)
+    app.connect("env-updated", build.read)
+    app.connect("doctree-resolved", build.tabulate)
+    app.connect("html-page-context", build.dress, priority=900)
+    app.connect("build-finished", build.finish, priority=900)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

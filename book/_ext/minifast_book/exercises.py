@@ -1,0 +1,27 @@
+"""Give the content of exercises and solutions a plain container.
+
+sphinx-exercise wraps it in a section without a title, always under the same id. That
+breaks sphinx-codeautolink, which expects a title in each section, and leaves several
+elements of one id on a page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+CONTENT_IDS = {"exercise-content", "solution-content"}
+
+
+def unnest_sections(app: Sphinx, doctree: nodes.document) -> None:
+    """Replace those sections, as soon as a page is read."""
+    for section in list(doctree.findall(nodes.section)):
+        if CONTENT_IDS.isdisjoint(section["ids"]):
+            continue
+        content = nodes.container(classes=["exercise-content"])
+        content += section.children
+        section.parent.replace(section, content)

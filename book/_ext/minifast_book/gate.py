@@ -1,0 +1,150 @@
+"""Fail the build for every fault that Sphinx itself lets through.
+
+Sphinx warns when a page fails, once: on the next build it finds the page unchanged and
+succeeds. The gate looks at the result instead, and fails as long as the fault is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from markdown_it import MarkdownIt
+from sphinx.util import logging
+
+from minifast_book.cache import rebuilding
+from minifast_book.images import find_images, weigh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbformat import NotebookNode
+    from sphinx.application import Sphinx
+
+    from minifast_book.harvest import Page
+
+LOG = logging.getLogger(__name__)
+BUDGET = 1_500_000  # bytes of a page with its images
+CLAIM = "This claim must hold: "
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def close(app: Sphinx, pages: list[Page]) -> None:
+    """List the faults of all pages, and let the build fail if there are any."""
+    problems = [problem for page in pages for problem in find_problems(app, page)]
+    if not problems:
+        return
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    lines = "\n  ".join(problems)
+    LOG.error("The book is not in order, %s:\n  %s", count, lines)
+    if not os.environ.get("BOOK_DRAFT"):
+        app.statuscode = 1
+
+
+def find_problems(app: Sphinx, page: Page) -> Iterator[str]:
+    """Yield what is wrong with a page, each as one line that begins with the place."""
+    place = os.path.relpath(page.source)
+    built = Path(app.builder.get_outfilename(page.name))
+    if page.notebook is None:
+        yield from _unexecuted(page, place)
+    else:
+        yield from _failures(page, place)
+        yield from _unstamped(page, place)
+        yield from _repeated_claims(page, place)
+    yield from _undescribed_images(app, page, place, built)
+    weight = weigh(built)
+    if weight > BUDGET:
+        yield (
+            f"{place}: the page weighs {weight / 1e6:.1f} MB with its images; "
+            f"the budget is {BUDGET / 1e6:.1f} MB (fewer points, or PNG instead of SVG)"
+        )
+
+
+def _unexecuted(page: Page, place: str) -> Iterator[str]:
+    text = page.source.read_text(encoding="utf-8")
+    fences = [token for token in MarkdownIt().parse(text) if token.type == "fence"]
+    if any(fence.info.startswith("{code-cell}") for fence in fences):
+        yield (
+            f"{place}: has code cells that were not executed; does its front matter "
+            "have jupytext.text_representation.format_name: myst and a kernelspec?"
+        )
+
+
+def _failures(page: Page, place: str) -> Iterator[str]:
+    errors = list(_cell_errors(page, place))
+    yield from errors
+    if page.error and not errors:
+        yield f"{place}: the execution broke off: {page.error}"
+    if rebuilding() and page.fresh:
+        yield f"{place}: was executed, though BOOK_FINGERPRINT asks for kept outputs"
+
+
+def _cell_errors(page: Page, place: str) -> Iterator[str]:
+    for line, cell in page.code_cells():
+        tags = cell.metadata.get("tags", [])
+        raised = [out for out in cell.outputs if out.output_type == "error"]
+        if "raises-exception" in tags and not raised:
+            yield f"{place}:{line}: nothing was raised, though the cell's tag says so"
+        elif raised and "raises-exception" not in tags:
+            yield f"{place}:{line}: {_what_failed(raised[0])}"
+        if "remove-stderr" not in tags:
+            for out in cell.outputs:
+                if out.get("name") == "stderr":
+                    yield f"{place}:{line}: wrote to stderr: {_last_line(out.text)}"
+
+
+def _what_failed(error: NotebookNode) -> str:
+    if error.ename == "ClaimError":
+        sentence = error.evalue.splitlines()[0].removeprefix(CLAIM)
+        return f"this claim is false in this run: {sentence}"
+    return f"the cell failed: {error.ename}: {_last_line(error.evalue)}"
+
+
+def _last_line(text: str) -> str:
+    lines = COLOURS.sub("", text).strip().splitlines()
+    return lines[-1].strip() if lines else "(nothing)"
+
+
+def _unstamped(page: Page, place: str) -> Iterator[str]:
+    if page.provenance is None and page.error is None:
+        yield f"{place}: has no provenance; end it with a cell that calls stamp()"
+
+
+def _repeated_claims(page: Page, place: str) -> Iterator[str]:
+    names = Counter(each["name"] for kind in KINDS for each in page.left(kind))
+    for name, times in names.items():
+        if times > 1:
+            yield f"{place}: {times} records or claims are called {name!r}"
+
+
+KINDS = ("record", "claim")
+
+
+def _undescribed_images(
+    app: Sphinx, page: Page, place: str, built: Path
+) -> Iterator[str]:
+    missing = [image for image in find_images(built) if not image.described]
+    lines = _image_lines(app, page.name) if missing else {}
+    for image in missing:
+        line = lines.get(image.name)
+        where = f"{place}:{line}" if line else place
+        yield (
+            f"{where}: the image {image.name} has no alternative text "
+            "(in the cell's header: mystnb: {image: {alt: ...}})"
+        )
+
+
+def _image_lines(app: Sphinx, docname: str) -> dict[str, int]:
+    """Map the file name of each image to its line in the source, where known."""
+    lines = {}
+    for node in app.env.get_doctree(docname).findall(nodes.image):
+        owner = node
+        while owner is not None and owner.line is None:
+            owner = owner.parent
+        if owner is not None:
+            lines[Path(node["uri"]).name] = owner.line
+    return lines

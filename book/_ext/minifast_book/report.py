@@ -1,0 +1,88 @@
+"""Tell what the build did: two files at the site's root, and a table at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sphinx.util import logging
+
+from minifast_book.cache import FACTS
+from minifast_book.images import weigh
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+    from minifast_book.harvest import Page
+
+LOG = logging.getLogger(__name__)
+
+
+def write(app: Sphinx, pages: list[Page]) -> None:
+    """Write ``execution.json`` and ``results.json``.
+
+    Neither says when the site was built, so that rebuilding it from kept outputs gives
+    the same bytes.
+    """
+    cache = Path(app.config.nb_execution_cache_path)
+    facts = cache / FACTS
+    executed = [page for page in pages if page.notebook]
+    execution = {
+        "fingerprint": cache.name,
+        "depends_on": json.loads(facts.read_text()) if facts.exists() else {},
+        "seconds": round(sum(page.seconds for page in executed), 1),
+        "pages": {page.name: _execution(app, page) for page in executed},
+    }
+    results = {
+        page.name: {
+            "records": {
+                each["name"]: {"value": each["value"], "text": each["text"]}
+                for each in page.left("record")
+            },
+            "claims": [each["sentence"] for each in page.left("claim")],
+        }
+        for page in executed
+    }
+    _write_json(Path(app.outdir, "execution.json"), execution)
+    _write_json(Path(app.outdir, "results.json"), results)
+
+
+def print_table(app: Sphinx, pages: list[Page]) -> None:
+    """Print what each page took and weighs, and where the site is."""
+    executed = [page for page in pages if page.notebook]
+    width = max([len(page.name) for page in executed], default=4)
+    rows = [
+        f"{page.name:{width}}  {page.seconds:7.1f} s  "
+        f"{_weight(app, page) / 1000:7.0f} KB  {'executed' if page.fresh else 'kept'}"
+        for page in executed
+    ]
+    seconds = sum(page.seconds for page in executed if page.fresh)
+    total = f"{'executed now':{width}}  {seconds:7.1f} s"
+    root = Path(app.builder.get_outfilename(app.config.root_doc))
+    table = "\n".join([*rows, total, f"The site: {os.path.relpath(root)}"])
+    LOG.info("\n%s\n", table)
+
+
+def _execution(app: Sphinx, page: Page) -> dict[str, Any]:
+    return {
+        "title": page.title,
+        "executed": page.executed.isoformat(timespec="seconds")
+        if page.executed
+        else "",
+        "seconds": round(page.seconds, 2),
+        "succeeded": page.error is None,
+        "error": page.error,
+        "bytes": _weight(app, page),
+        "provenance": page.provenance,
+    }
+
+
+def _weight(app: Sphinx, page: Page) -> int:
+    return weigh(Path(app.builder.get_outfilename(page.name)))
+
+
+def _write_json(path: Path, content: object) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,98 @@
+"""MNIST as tensors: the handwritten digits, scaled with the training set's statistics.
+
+Book: ch. 00, "The data".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from minifast.data.fetch import fetch
+from minifast.data.idx import read_idx
+from minifast.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from minifast.data.dataset_path import DatasetPath
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MNIST:
+    """The digits, with images that have mean 0 and standard deviation 1 in training.
+
+    Args:
+        train_images: Images to train on.
+        train_labels: Their digits.
+        test_images: Images that no decision may look at before the end.
+        test_labels: Their digits.
+        mean: Mean of the raw training pixels, in [0, 1], before it was subtracted.
+        std: Their standard deviation, before it was divided by.
+        data: The folder that they were read from.
+
+    Shape:
+        images: (B, 1, 28, 28) float32; ``images * std + mean`` are the raw pixels.
+        labels: (B,) int64 in [0, 10).
+
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document
+    recognition", sec. III.
+
+    Book: ch. 00, "The data".
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: float
+    std: float
+    data: DatasetPath
+
+    def __repr__(self) -> str:
+        return (
+            f"MNIST(train {len(self.train_images):,} and test "
+            f"{len(self.test_images):,} images of 1x28x28 pixels, "
+            f"raw mean {self.mean:.4f}, raw std {self.std:.4f}; {self.data!r})"
+        )
+
+
+def load_mnist(data: DatasetPath | None = None) -> MNIST:
+    """Read MNIST into memory and normalise it.
+
+    Mean and standard deviation are taken from the training images alone: the test
+    images are to be as new to the model as tomorrow's letters.
+
+    Args:
+        data: What ``fetch("mnist")`` returned; it is fetched if left out.
+
+    Shape:
+        -> images (B, 1, 28, 28) float32 and labels (B,) int64, as in :class:`MNIST`.
+
+    Raises:
+        DataError: If the files are not MNIST's.
+
+    Book: ch. 00, "The data".
+    """
+    data = data or fetch("mnist")
+    train_images, train_labels = _read_part(data, "train")
+    test_images, test_labels = _read_part(data, "t10k")
+    mean = train_images.mean().item()
+    std = train_images.std(correction=0).item()
+    for images in (train_images, test_images):
+        images.sub_(mean).div_(std)
+    return MNIST(train_images, train_labels, test_images, test_labels, mean, std, data)
+
+
+def _read_part(data: DatasetPath, part: str) -> tuple[Tensor, Tensor]:
+    """Return images in [0, 1] and labels."""
+    images = read_idx(data / f"{part}-images-idx3-ubyte.gz")
+    labels = read_idx(data / f"{part}-labels-idx1-ubyte.gz")
+    good_sizes = images.shape[1:] == (28, 28) and labels.shape == images.shape[:1]
+    if not good_sizes or len(labels) == 0 or labels.max() > 9:
+        raise DataError(
+            "MNIST must be images of 28x28 pixels with one digit each.",
+            f"{part}: images {tuple(images.shape)}, labels {tuple(labels.shape)}",
+            "Run minifast data verify; it finds files that have changed.",
+        )
+    return images.unsqueeze(1).float().div_(255), labels.long()  # (B, 1, H, W), (B,)

@@ -1,0 +1,97 @@
+import pickle
+
+import pytest
+import torch
+
+from minifast import errors
+from minifast.errors import MinifastError, UnknownNameError, describe, did_you_mean
+
+KINDS = [
+    (errors.ShapeError, ValueError),
+    (errors.DTypeError, TypeError),
+    (errors.DeviceError, ValueError),
+    (errors.OptionError, ValueError),
+    (errors.UnknownNameError, LookupError),
+    (errors.GradientError, ArithmeticError),
+    (errors.ClaimError, AssertionError),
+    (errors.DataError, OSError),
+]
+
+
+def test_a_message_answers_three_questions_in_three_lines():
+    error = MinifastError("A batch must not be empty.", "0 rows", "Drop it.")
+    assert str(error) == "A batch must not be empty.\n  got: 0 rows\n  fix: Drop it."
+
+
+def test_lines_that_have_nothing_to_say_are_left_out():
+    assert str(MinifastError("Be kind.")) == "Be kind."
+    assert str(MinifastError("Be kind.", fix="Smile.")) == "Be kind.\n  fix: Smile."
+
+
+@pytest.mark.parametrize(("kind", "builtin"), KINDS)
+def test_every_kind_is_also_the_built_in_error_one_expects(kind, builtin):
+    with pytest.raises(builtin):
+        raise kind("It must hold.", "something else", "Change it.")
+    assert issubclass(kind, MinifastError)
+
+
+def test_no_kind_is_missing_from_these_tests():
+    kinds = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, MinifastError)
+    }
+    assert kinds == {kind for kind, _ in KINDS} | {MinifastError}
+
+
+@pytest.mark.parametrize(("kind", "_"), KINDS)
+def test_errors_keep_their_kind_and_parts_across_processes(kind, _):
+    error = kind("It must hold.", "something else", "Change it.")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert (copy.must, copy.got, copy.fix) == (error.must, error.got, error.fix)
+    assert str(copy) == str(error)
+
+
+def test_an_unknown_name_is_told_the_closest_one():
+    error = UnknownNameError.of("data set", "imagnet", ["mnist", "imagenette"])
+    assert str(error) == (
+        "The data set must be one of: imagenette, mnist.\n"
+        "  got: 'imagnet'\n"
+        "  fix: Did you mean 'imagenette'?"
+    )
+
+
+def test_an_unknown_name_like_no_other_is_told_how_many_there_are():
+    error = UnknownNameError.of("data set", "zebra", ["mnist", "imagenette"])
+    assert str(error).endswith("  got: 'zebra'\n  fix: Choose one of those 2.")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MNIST", "Did you mean 'mnist'?"),
+        ("minst", "Did you mean 'mnist'?"),
+        ("", ""),
+        ("zebra", ""),
+    ],
+)
+def test_did_you_mean(name, hint):
+    assert did_you_mean(name, ["mnist", "imagenette"]) == hint
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.zeros(2, 3), "tensor (2, 3) float32 on cpu"),
+        (torch.zeros(0, dtype=torch.int64), "tensor (0,) int64 on cpu"),
+        (torch.zeros(2, device="meta"), "tensor (2,) float32 on meta"),
+        ([1, 2], "list of length 2"),
+        ((), "tuple of length 0"),
+        ("four", "str of length 4"),
+        (None, "NoneType None"),
+        (1.5, "float 1.5"),
+    ],
+)
+def test_describe(value, words):
+    assert describe(value) == words
