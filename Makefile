@@ -21,7 +21,8 @@ export BOOK_CACHE ?= $(CURDIR)/_build/.jupyter_cache
 
 # Absolute paths: Jupyter Book looks a relative table of contents up in the source folder.
 # --all: on a page it takes for unchanged, Sphinx would not repeat its warnings.
-BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --all
+# -q: the extension tells what a reader wants to know; V=1 shows all that Sphinx says.
+BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --all $(if $(V),,-q)
 STRICT := -W -n --keep-going --toc "$(CURDIR)/_toc.yml"
 PYTEST := $(BIN)/python -m pytest
 

@@ -80,35 +80,38 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    about = "list, fetch, verify and locate data sets"
-    data = commands.add_parser("data", help=about, description=f"Data: {about}.")
+    data = _add(commands, "data", "List, fetch, verify and locate data sets.")
     actions = data.add_subparsers(metavar="ACTION", required=True)
+    about = "Show the data sets, and what of them is in the cache."
+    _add(actions, "list", about).set_defaults(run=_list)
 
-    about = "show the data sets and what is in the cache"
-    listing = actions.add_parser("list", help=about, description=f"{about}.")
-    listing.set_defaults(run=_list)
-
-    about = "get data sets into the cache"
-    fetching = actions.add_parser("fetch", help=about, description=f"{about}.")
+    fetching = _add(actions, "fetch", "Get data sets into the cache.")
     wanted = fetching.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("names", nargs="*", metavar="NAME", default=[])
+    about = "a data set to get"
+    wanted.add_argument("names", nargs="*", metavar="NAME", default=[], help=about)
     wanted.add_argument("--all", action="store_true", help="get every data set")
     fetching.set_defaults(run=_fetch)
 
-    about = "check every byte of cached data sets; a bad one is fetched anew next time"
-    verifying = actions.add_parser("verify", help=about, description=f"{about}.")
-    verifying.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    about = "Check every byte of cached data sets; the next fetch replaces bad ones."
+    verifying = _add(actions, "verify", about)
+    about = "a data set to check (default: all that are cached)"
+    verifying.add_argument("names", nargs="*", metavar="NAME", help=about)
     verifying.set_defaults(run=_verify)
 
-    about = "print the folder of a data set, getting it first if need be"
-    locating = actions.add_parser("path", help=about, description=f"{about}.")
-    locating.add_argument("name", metavar="NAME")
+    about = "Print the folder of a data set, getting it first if need be."
+    locating = _add(actions, "path", about)
+    locating.add_argument("name", metavar="NAME", help="a data set")
     locating.set_defaults(run=_path)
 
-    about = "check this machine, the cache and the mirrors"
-    doctor = commands.add_parser("doctor", help=about, description=f"{about}.")
-    doctor.set_defaults(run=_doctor)
+    about = "Check this machine, the cache and the mirrors."
+    _add(commands, "doctor", about).set_defaults(run=_doctor)
     return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=about, description=about)
 
 
 def _list(options: argparse.Namespace) -> int:

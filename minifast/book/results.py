@@ -18,7 +18,7 @@ from minifast.errors import ClaimError
 Value = bool | int | float | str
 
 
-def record(name: str, value: Value | Timing, text: str | None = None) -> str:
+def record(name: str, value: Value | Timing, text: str | None = None) -> None:
     """Keep a measured value under a name, for the prose and for ``results.json``.
 
     The prose shows it with the role ``{glue:text}`` and the name.
@@ -28,14 +28,7 @@ def record(name: str, value: Value | Timing, text: str | None = None) -> str:
         value: What was measured; of a ``Timing`` the median in seconds is kept.
         text: How the prose writes it; by default three significant digits.
 
-    Returns:
-        The text.
-
     Book: ch. 00, "How a number gets onto a page".
-
-    Example:
-        >>> record("speed-up", 41234.5)
-        '41,200'
     """
     if isinstance(value, Timing):
         text, value = text or format_time(value.median_s), value.median_s
@@ -43,7 +36,6 @@ def record(name: str, value: Value | Timing, text: str | None = None) -> str:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         text = format_count(float(value)) if number else str(value)
     leave("record", name, text, value=value)
-    return text
 
 
 def claim(sentence: str, holds: bool) -> Claim:

@@ -10,10 +10,7 @@ import html
 import inspect
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def show(*objects: Any, docstrings: bool = False) -> Listing:
@@ -59,8 +56,7 @@ class Listing:
 def _source(each: Any, docstrings: bool) -> tuple[str, str]:
     lines, first = inspect.getsourcelines(each)
     code = textwrap.dedent("".join(lines))
-    path = Path(inspect.getsourcefile(each) or "").resolve()
-    place = path.relative_to(_ROOT).as_posix() if _ROOT in path.parents else path.name
+    place = inspect.unwrap(each).__module__.replace(".", "/") + ".py"
     title = f"{place}, lines {first} to {first + len(lines) - 1}"
     return title, (code if docstrings else _shorten_docstrings(code)).rstrip()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_MEMBERS = 200_000
+CHUNK_BYTES = 2**20
 SUFFIXES = (".tgz", ".tar.gz")
 
 
@@ -55,6 +56,9 @@ def unpack(
             tarfile.open(fileobj=stream, mode="r|") as tar,
         ):
             _unpack_members(tar, archive, folder, keeps, max_bytes)
+            # The checksum of the stream stands at its end, behind the last member.
+            while stream.read(CHUNK_BYTES):
+                pass
     except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError, ValueError) as e:
         raise _refusal(archive, f"it is damaged ({e})") from e
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as e:

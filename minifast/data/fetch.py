@@ -51,7 +51,8 @@ def fetch(name: str) -> DatasetPath:
 
     - ``mnist``: ``{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz``
     - ``imagenette``: ``{train,val}/<class id>/*.JPEG``, ``noisy_imagenette.csv``
-    - ``imdb``: ``{train,test}/{pos,neg}/<id>_<rating>.txt`` and the small text files
+    - ``imdb``: ``{train,test}/{pos,neg}/<id>_<rating>.txt``; the real set also has its
+      word lists and its ``README``, but not the 50,000 unlabelled reviews
     - ``wikitext-2``: ``train.txt``, ``valid.txt``, ``test.txt``
     - ``fsdd``: ``recordings/<digit>_<speaker>_<index>.wav``
 
@@ -71,7 +72,6 @@ def fetch(name: str) -> DatasetPath:
     except DataError:
         raise
     except OSError as error:
-        discard_work(name)
         raise DataError(
             "The cache folder must be writable and have room for the data.",
             f"{error.strerror or error} ({error.filename or cache_folder()})",
@@ -142,9 +142,12 @@ def _real(dataset: Dataset, failures: list[str]) -> DatasetPath | None:
             return found
         for offer in _offers(dataset):
             try:
-                return entry.write(partial(_install, dataset, offer()))
+                return _get(dataset, offer(), entry)
             except DataError as error:
                 failures.append(error.got)
+            except OSError:
+                discard_work(dataset.name)  # a full disk needs the room
+                raise
     return None
 
 
@@ -167,10 +170,22 @@ def _mirror_source(mirror: str, name: str) -> Source:
     return offered[name]
 
 
-def _install(dataset: Dataset, source: Source, folder: Path) -> Content:
-    """Put what a source offers into the folder, checked and in the set's layout."""
-    for file in source.files:
-        local = _obtain(dataset, source, file)
+def _get(dataset: Dataset, source: Source, entry: Entry) -> DatasetPath:
+    """Bring what a source offers into the cache."""
+    arrived = [_obtain(dataset, source, file) for file in source.files]
+    try:
+        return entry.write(partial(_install, dataset, source, arrived))
+    except DataError:
+        # What arrived whole and yet is of no use need not be kept for another try.
+        discard_work(dataset.name)
+        raise
+
+
+def _install(
+    dataset: Dataset, source: Source, arrived: list[Path], folder: Path
+) -> Content:
+    """Put a source's files into the folder, in the set's layout."""
+    for file, local in zip(source.files, arrived, strict=True):
         plain_name = PurePosixPath(file.path).name
         if is_archive(file.path):
             unpack(local, folder, dataset.keeps, dataset.max_bytes)
@@ -181,7 +196,7 @@ def _install(dataset: Dataset, source: Source, folder: Path) -> Content:
         if not any(matches(path, pattern) for path in paths):
             raise DataError(
                 f"The {dataset.name} set must have files like {pattern}.",
-                f"{source.kind} {source.base}: there is none",
+                f"{source.kind} {source.base}: nothing in it is like {pattern}",
                 "Take the set from another place.",
             )
     return Content(source.kind, source.note, dataset.content if source.original else "")

@@ -29,7 +29,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from minifast.data.datasets import RemoteFile
 from minifast.data.download import read_url
@@ -68,7 +68,7 @@ class Source:
 
     def url(self, file: RemoteFile) -> str:
         """Return the address of a file; only for a remote source."""
-        return urljoin(self.base.rstrip("/") + "/", quote(file.path))
+        return f"{self.base.rstrip('/')}/{quote(file.path)}"
 
 
 def is_url(place: str) -> bool:
@@ -154,8 +154,8 @@ def _source(mirror: str, entry: dict[str, Any]) -> Source:
 
 def _file(entry: dict[str, Any]) -> RemoteFile:
     path, size, sha256 = entry["path"], entry["bytes"], entry["sha256"]
-    parts = PurePosixPath(path).parts
-    if not parts or parts[0] == "/" or ".." in parts or "\\" in path:
+    inner = PurePosixPath(path)
+    if not path or inner.is_absolute() or ".." in inner.parts or "\\" in path:
         raise ValueError(f"the path {path!r} leads out of the mirror")
     if not isinstance(size, int) or size < 0:
         raise ValueError(f"{path}: bytes must be a count, not {size!r}")

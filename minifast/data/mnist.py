@@ -57,7 +57,7 @@ class MNIST:
         )
 
 
-def load_mnist(data: DatasetPath | None = None) -> MNIST:
+def load_mnist(data: DatasetPath | None = None, *, normalize: bool = True) -> MNIST:
     """Read MNIST into memory and normalise it.
 
     Mean and standard deviation are taken from the training images alone: the test
@@ -65,6 +65,8 @@ def load_mnist(data: DatasetPath | None = None) -> MNIST:
 
     Args:
         data: What ``fetch("mnist")`` returned; it is fetched if left out.
+        normalize: Whether to subtract the mean and divide by the standard deviation;
+            otherwise the pixels stay in [0, 1].
 
     Shape:
         -> images (B, 1, 28, 28) float32 and labels (B,) int64, as in :class:`MNIST`.
@@ -79,8 +81,9 @@ def load_mnist(data: DatasetPath | None = None) -> MNIST:
     test_images, test_labels = _read_part(data, "t10k")
     mean = train_images.mean().item()
     std = train_images.std(correction=0).item()
-    for images in (train_images, test_images):
-        images.sub_(mean).div_(std)
+    if normalize:
+        for images in (train_images, test_images):
+            images.sub_(mean).div_(std)
     return MNIST(train_images, train_labels, test_images, test_labels, mean, std, data)
 
 

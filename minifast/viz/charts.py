@@ -43,12 +43,11 @@ def bars(
     if not values:
         raise ShapeError("There must be at least one bar.", "an empty mapping")
     _, ax = plt.subplots(figsize=(6.4, 0.34 * len(values) + 1.0))
-    ax.barh(list(values), list(values.values()), color=COLORS["blue"], height=0.62)
+    rows = ax.barh(list(values), list(values.values()), color=COLORS["blue"])
     if log:
         ax.set_xscale("log")
-    ax.bar_label(
-        ax.containers[0], [format_count(v) for v in values.values()], padding=4
-    )
+    lengths = [format_count(value) for value in values.values()]
+    ax.bar_label(rows, lengths, padding=4)
     if limit:
         name, place = limit
         ax.axvline(place, color=COLORS["vermilion"], linestyle="--", linewidth=1.4)

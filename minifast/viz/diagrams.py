@@ -103,38 +103,37 @@ def draw_graph(output: Var) -> Axes:
 
     Book: ch. 03, "A tape".
     """
-    order = topological_order(output)
-    columns = _columns(order)
-    width, tallest = 3.4, max(len(column) for column in columns)
-    inches = min(7.2, 1.3 * len(columns)), 0.95 * tallest + 0.3
-    ax = _canvas(*inches, width=width * len(columns), height=2.4 * tallest)
+    levels = _levels(topological_order(output))
+    wide, high = 4.4, 1.5
+    across = max(len(level) for level in levels)
+    width, height = wide * across, high * len(levels)
+    ax = _canvas(0.62 * width, 0.3 * height, width, height)
     place = {
-        id(node): (width * (x + 0.5), 1.2 * (tallest + len(column) - 1 - 2 * row))
-        for x, column in enumerate(columns)
-        for row, node in enumerate(column)
+        node: (wide * (column + 0.5), height - high * (row + 0.5))
+        for row, level in enumerate(levels)
+        for column, node in enumerate(level)
     }
-    for node in order:
-        x, y = place[id(node)]
-        text = f"{node.name or node.op}\n{tuple(node.shape)}"
+    for node, (x, y) in place.items():
+        text = f"{node.name or node.op}   {tuple(node.shape)}"
         color = COLORS["ink"] if node.parents else COLORS["blue"]
-        _box(ax, x, y, text, color, size=(2.3, 1.5))
+        _box(ax, x, y, text, color, size=(3.6, 0.9))
         for parent in node.parents:
-            px, py = place[id(parent)]
-            _arrow(ax, (px + 1.15, py), (x - 1.15, y), COLORS["grey"])
+            px, py = place[parent]
+            start = (px, py - 0.45) if px == x else (px - 1.8, py)
+            end = (x, y + 0.45) if px == x else (x + 1.0, y + 0.45)
+            _arrow(ax, start, end, COLORS["grey"])
     return ax
 
 
-def _columns(order: Sequence[Var]) -> list[list[Var]]:
-    """Place each value right of all its parents, and an input next to its first use."""
-    column: dict[int, int] = {}
-    for node in order:
-        column[id(node)] = 1 + max((column[id(p)] for p in node.parents), default=-1)
-    for node in order:
-        if not node.parents:
-            users = [n for n in order if any(p is node for p in n.parents)]
-            column[id(node)] = min(column[id(n)] for n in users) - 1 if users else 0
-    places = range(1 + max(column.values()))
-    return [[node for node in order if column[id(node)] == x] for x in places]
+def _levels(order: Sequence[Var]) -> list[list[Var]]:
+    """Sort values into levels from inputs to output, as late as users let them."""
+    before: dict[Var, int] = {}  # levels between a value and the output
+    for node in reversed(order):
+        steps = before.setdefault(node, 0)
+        for parent in node.parents:
+            before[parent] = max(before.get(parent, 0), steps + 1)
+    depths = range(max(before.values()), -1, -1)
+    return [[node for node in order if before[node] == depth] for depth in depths]
 
 
 def _canvas(wide_in: float, high_in: float, width: float, height: float) -> Axes:

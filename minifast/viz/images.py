@@ -71,6 +71,6 @@ def show_images(
         if titles is not None:
             center = x + width / 2
             ax.text(center, y - top * 0.2, str(titles[i]), ha="center", fontsize=9)
-    ax.imshow(sheet, cmap="gray_r", interpolation="nearest")
+    ax.imshow(sheet.numpy(), cmap="gray_r", interpolation="nearest")
     ax.set_axis_off()
     return ax

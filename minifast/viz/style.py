@@ -10,9 +10,10 @@ Source: Okabe and Ito, "Color Universal Design", 2008. Book: ch. 00, "Figures".
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib import cycler
+from cycler import cycler
 
 COLORS = {
     "blue": "#0072B2",
@@ -28,7 +29,7 @@ COLORS = {
 TRAIN, VALID = COLORS["blue"], COLORS["vermilion"]
 """The colours of training and validation, the same on every page."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.figsize": (6.4, 3.4),
     "figure.dpi": 100,
     "figure.facecolor": "white",
@@ -66,4 +67,6 @@ def use_style() -> None:
         return
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    set_matplotlib_formats(  # type: ignore[no-untyped-call]
+        "svg", metadata={"Date": None}
+    )

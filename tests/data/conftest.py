@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import ModuleType
+from urllib.request import install_opener
 
 import pytest
 
@@ -22,6 +23,17 @@ TINY_TEXTS = {
     "valid.txt": b" = Wrens = \n a wren is small \n",
     "test.txt": b" = Owls = \n an owl is awake \n",
 }
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """Talk to the loopback servers directly, whatever proxy the machine uses."""
+    for scheme in ("http", "https", "all", "no"):
+        for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
+            monkeypatch.delenv(name, raising=False)
+    install_opener(None)
+    yield
+    install_opener(None)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def unpacked(tmp_path):
 
     run.folder = folder
     yield run
-    assert os.listdir(folder.parent) == ["data"], "something got out of the folder"
+    assert list(folder.parent.iterdir()) == [folder], "something got out of the folder"
 
 
 def test_wanted_files_come_out_without_the_root(unpacked, pack):
@@ -92,7 +92,7 @@ def test_gzip_but_not_tar(unpacked):
 def test_path_that_leads_out(unpacked, name):
     with pytest.raises(DataError, match="leads out of the folder"):
         unpacked(pack_members(member(name, 1)))
-    assert os.listdir(unpacked.folder) == []
+    assert list(unpacked.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../x", "a.txt"])
@@ -101,14 +101,14 @@ def test_link(unpacked, kind, target):
     link = member("r/link", type=kind, linkname=target)
     with pytest.raises(DataError, match="'r/link' is a link"):
         unpacked(pack_members(link, member("r/link/x", 1)))
-    assert os.listdir(unpacked.folder) == []
+    assert list(unpacked.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_device(unpacked, kind):
     with pytest.raises(DataError, match="'r/device' is a device"):
         unpacked(pack_members(member("r/device", type=kind)))
-    assert os.listdir(unpacked.folder) == []
+    assert list(unpacked.folder.iterdir()) == []
 
 
 def test_hostile_member_counts_though_nobody_wants_it(unpacked):

@@ -3,13 +3,14 @@
 Jupyter Book executes chapters and keeps their outputs. This extension adds what makes
 those outputs trustworthy:
 
-- ``fingerprint`` and ``cache``: outputs are kept in a folder named by everything they
-  depend on, so a change of the package executes every chapter again;
+- ``fingerprint``, ``available``, ``cache``: outputs are kept in a folder named by all
+  they depend on, so a change of the package executes every chapter again;
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
 - ``gate``: the build fails on what Sphinx would let through;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
+- ``surroundings``, ``console``: the same conditions everywhere, and few words;
 - ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
@@ -35,7 +36,8 @@ from minifast_book import (
     repository,
     status,
 )
-from minifast_book.harvest import Page, harvest
+from minifast_book.console import Progress
+from minifast_book.harvest import Page, harvest, has_code_cells
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -49,7 +51,17 @@ class Build:
 
     def __init__(self) -> None:
         self.started = time.time()
+        self.progress = Progress()
         self.pages: dict[str, Page] = {}
+
+    def begin_page(self, app: Sphinx, docname: str, source: list[str]) -> None:
+        """Show that a page with code cells is at work."""
+        if has_code_cells(source[0]):
+            self.progress.begin(docname)
+
+    def end_page(self, app: Sphinx, doctree: nodes.document) -> None:
+        """Show how long it took."""
+        self.progress.end(app.env.docname)
 
     def read(self, app: Sphinx, env: BuildEnvironment) -> None:
         """Collect the executed pages, once all are read and before any is written."""
@@ -100,6 +112,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", repository.use_repository, priority=100)
     app.connect("config-inited", cache.choose, priority=100)
     app.connect("config-inited", use_templates, priority=100)
+    app.connect("source-read", build.begin_page)
+    app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)
     app.connect("env-updated", build.read)
     app.connect("doctree-resolved", build.tabulate)

@@ -12,28 +12,22 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sphinx.util import logging
-
+from minifast_book.console import say
 from minifast_book.fingerprint import facts, fingerprint
+from minifast_book.surroundings import settle
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
-LOG = logging.getLogger(__name__)
 KEPT = 5  # folders of earlier fingerprints, so that going back to a branch is quick
 FACTS = "facts.json"
-KERNEL = """\
-c = get_config()  # noqa: F821
-c.IPKernelApp.log_level = "ERROR"  # a note on sockets for every chapter
-c.HistoryManager.enabled = False
-"""
 
 
 def choose(app: Sphinx, config: Config) -> None:
-    """Choose the folder, and prepare the surroundings in which chapters run."""
+    """Choose the folder, and settle the surroundings in which chapters run."""
     build = Path(app.outdir).parent
-    _settle_environment(build)
+    settle(build)
     base = Path(os.environ.get("BOOK_CACHE") or build / ".jupyter_cache").absolute()
     now = facts()
     folder = base / (os.environ.get("BOOK_FINGERPRINT") or fingerprint(now))
@@ -71,27 +65,15 @@ def rebuilding() -> bool:
     return bool(os.environ.get("BOOK_FINGERPRINT"))
 
 
-def _settle_environment(build: Path) -> None:
-    """Let chapters run alike on every machine, whatever its user has set up."""
-    ipython = build.absolute() / "ipython"  # instead of the user's own profile
-    profile = ipython / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text(KERNEL)
-    os.environ["IPYTHONDIR"] = str(ipython)
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    os.environ.pop("MPLBACKEND", None)
-
-
 def _announce(base: Path, folder: Path, now: dict[str, str]) -> None:
     if folder.exists():
-        LOG.info("outputs kept under %s are used for unchanged cells", folder.name)
+        say(f"Outputs kept under {folder.name} serve for unchanged cells.")
         return
     earlier = _by_age(base)
     then = json.loads((earlier[-1] / FACTS).read_text()) if earlier else {}
     changed = [name for name in now if now[name] != then.get(name)]
     reason = f"changed since the last build: {', '.join(changed)}" if then else "new"
-    LOG.info("outputs will be kept under %s (%s)", folder.name, reason)
+    say(f"Outputs will be kept under {folder.name} ({reason}).")
 
 
 def _prune(base: Path) -> None:

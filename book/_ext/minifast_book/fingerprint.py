@@ -3,8 +3,6 @@
 jupyter-cache compares the code cells of a page and nothing else: after a change in the
 package it would show old outputs. So outputs are kept in a folder named by a digest of
 the rest: the package, the versions, the machine, the scale and the data.
-
-``python -m minifast_book.fingerprint`` prints the name, for the key of a CI cache.
 """
 
 from __future__ import annotations
@@ -16,9 +14,10 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
+
+from minifast_book import available
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("torch", "numpy", "matplotlib", "pillow", "ipykernel")
@@ -29,14 +28,14 @@ def facts() -> dict[str, str]:
     """Return everything that a cell's output can depend on, apart from the cell."""
     return {
         "package": package_digest(),
-        "lock": _digest([ROOT / "requirements" / "book.txt"]),
+        "lock": _digest([ROOT / "requirements" / "book.txt"], ROOT),
         "python": platform.python_version(),
         "versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
         "device": f"{_processor()}; {_gpus()}",
         "threads": _threads(),
         "scale": os.environ.get("MINIFAST_SCALE", "small"),
         "data": os.environ.get("MINIFAST_DATA", "auto"),
-        "real data": available_data(),
+        "real data": available.describe(),
     }
 
 
@@ -52,21 +51,14 @@ def package_digest() -> str:
     if spec is None or not spec.submodule_search_locations:
         return "not installed"
     folder = Path(spec.submodule_search_locations[0])
-    return _digest(sorted(folder.rglob("*.py")))
+    return _digest(sorted(folder.rglob("*.py")), folder)
 
 
-def available_data() -> str:
-    """Digest which real data sets can be had without a network.
-
-    Those are the ones in the cache, and the ones that a mirror's manifest lists.
-    """
-    return ""
-
-
-def _digest(files: list[Path]) -> str:
+def _digest(files: list[Path], folder: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.name.encode() + file.read_bytes() if file.exists() else b"-")
+        digest.update(file.relative_to(folder).as_posix().encode())
+        digest.update(file.read_bytes() if file.exists() else b"")
     return digest.hexdigest()[:16]
 
 
@@ -101,7 +93,3 @@ def _threads() -> str:
     cores = len(usable(0)) if usable else os.cpu_count()
     limits = [f"{name}={os.environ[name]}" for name in THREADS if name in os.environ]
     return " ".join([f"{cores} cores", *limits])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(fingerprint(facts()) + "\n")

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
-from markdown_it import MarkdownIt
 from sphinx.util import logging
 
 from minifast_book.cache import rebuilding
+from minifast_book.harvest import has_code_cells
 from minifast_book.images import find_images, weigh
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def find_problems(app: Sphinx, page: Page) -> Iterator[str]:
 
 
 def _unexecuted(page: Page, place: str) -> Iterator[str]:
-    text = page.source.read_text(encoding="utf-8")
-    fences = [token for token in MarkdownIt().parse(text) if token.type == "fence"]
-    if any(fence.info.startswith("{code-cell}") for fence in fences):
+    if has_code_cells(page.source.read_text(encoding="utf-8")):
         yield (
             f"{place}: has code cells that were not executed; does its front matter "
             "have jupytext.text_representation.format_name: myst and a kernelspec?"

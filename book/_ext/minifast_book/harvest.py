@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 from jupyter_cache import get_cache
+from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Page:
         lines = self.notebook.metadata.get("source_map") or []
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type == "code":
-                yield (lines[index] + 1 if index < len(lines) else 1), cell
+                yield (lines[index] if index < len(lines) else 1), cell
 
     def left(self, kind: str) -> list[dict[str, Any]]:
         """Return what the page left of one kind: record, claim or provenance."""
@@ -67,6 +68,12 @@ class Page:
         """What the page's last cell said about where it ran."""
         stamps = self.left("provenance")
         return stamps[-1] if stamps else None
+
+
+def has_code_cells(text: str) -> bool:
+    """Tell whether a page has code cells, beyond examples of how to write them."""
+    fences = [token for token in MarkdownIt().parse(text) if token.type == "fence"]
+    return any(fence.info.startswith("{code-cell}") for fence in fences)
 
 
 def harvest(app: Sphinx, *, since: float) -> list[Page]:

@@ -7,17 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sphinx.util import logging
-
 from minifast_book.cache import FACTS
+from minifast_book.console import say
 from minifast_book.images import weigh
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
     from minifast_book.harvest import Page
-
-LOG = logging.getLogger(__name__)
 
 
 def write(app: Sphinx, pages: list[Page]) -> None:
@@ -62,7 +59,7 @@ def print_table(app: Sphinx, pages: list[Page]) -> None:
     total = f"{'executed now':{width}}  {seconds:7.1f} s"
     root = Path(app.builder.get_outfilename(app.config.root_doc))
     table = "\n".join([*rows, total, f"The site: {os.path.relpath(root)}"])
-    LOG.info("\n%s\n", table)
+    say(f"\n{table}\n")
 
 
 def _execution(app: Sphinx, page: Page) -> dict[str, Any]:

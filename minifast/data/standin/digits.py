@@ -7,9 +7,9 @@ centred as MNIST's are: the longer side 20 pixels, the centre of mass in the mid
 28 x 28.
 
 Source: Simard, Steinkraus & Platt, "Best Practices for Convolutional Neural Networks
-    Applied to Visual Document Analysis", 2003, section 2 (elastic distortions); LeCun et
-    al., "Gradient-Based Learning Applied to Document Recognition", 1998, section III.A
-    (how MNIST was fitted and centred).
+    Applied to Visual Document Analysis", 2003, section 2 (elastic distortions);
+    LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998,
+    section III.A (how MNIST was fitted and centred).
 
 Book: ch. 00, "How this book works".
 """
@@ -89,10 +89,8 @@ def draw_digits(
     rng = np.random.default_rng([seed, 28])
     glyphs = load_glyphs(faces)
     labels = rng.permutation(np.arange(count) % 10).astype(np.uint8)
-    images = torch.empty(count, IMAGE_PX, IMAGE_PX, dtype=torch.uint8)
-    for start in range(0, count, BATCH):
-        batch = labels[start : start + BATCH]
-        images[start : start + BATCH] = _draw_batch(batch, glyphs, rng)
+    batches = np.split(labels, range(BATCH, count, BATCH))
+    images = torch.cat([_draw_batch(batch, glyphs, rng) for batch in batches])
     return images, torch.from_numpy(labels)
 
 
@@ -115,7 +113,7 @@ def _bent_grid(count: int, rng: np.random.Generator) -> torch.Tensor:
     angle = _normal(rng, count, 0.12)
     slant = _normal(rng, count, 0.2) + 0.1
     width = _uniform(rng, count, 0.75, 1.3)
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(count)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     to_glyph = torch.stack(
         [cos / width, cos * slant + sin, zero, -sin / width, cos - sin * slant, zero], 1
     )
@@ -136,7 +134,7 @@ def _fit(level: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         level: (B, 1, 48, 48) float32 -> (B, 1, 28, 28) and (B, 1, 1, 1), float32.
     """
     ink = (level + 0.5).clamp(0, 1).squeeze(1)
-    at = torch.arange(WARPED_PX) + 0.5
+    at = torch.arange(WARPED_PX, device=level.device) + 0.5
     centre, extent = [], []
     for axis in (1, 2):  # sums along y leave the profile over x, and the reverse
         profile = ink.sum(axis)
@@ -144,7 +142,7 @@ def _fit(level: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         inked = (ink.amax(axis) > 0.5).float()
         extent.append((inked * at).amax(1) - (at + 99 * (1 - inked)).amin(1) + 1)
     px = torch.maximum(*extent) / BOX_PX
-    zoom, zero = px * IMAGE_PX / WARPED_PX, torch.zeros(len(px))
+    zoom, zero = px * IMAGE_PX / WARPED_PX, torch.zeros_like(px)
     x, y = (2 * c / WARPED_PX - 1 for c in centre)
     to_warped = torch.stack([zoom, zero, x, zero, zoom, y], 1).view(-1, 2, 3)
     size = [len(px), 1, IMAGE_PX, IMAGE_PX]

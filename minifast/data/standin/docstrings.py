@@ -34,7 +34,7 @@ MARKUP = (
 )
 SENTENCE = re.compile(r"""["'(]?[A-Z][^|\\]*[.!?)"']""")
 WORD = re.compile(r"""["'(]*[A-Za-z]+(?:[-'][A-Za-z]+)*["').,;:!?]*""")
-CODE = re.compile(r"^\s|>>>|^\.\.|^[-=~^#*+|]{2,}|::$|https?://|[{}]|^[-*+:@]", re.M)
+CODE = re.compile(r"^\s|>>>|^\.\.|^[-=~^#*+|]{2,}|::$|https?://|[{}]|^[-*+:@]|[\ud800-\udfff]", re.M)
 
 
 class Docstring(NamedTuple):
@@ -54,38 +54,37 @@ class Docstring(NamedTuple):
 def standard_library() -> list[Docstring]:
     """Read the docstrings of Python's standard library, without its tests."""
     folder = Path(sysconfig.get_path("stdlib"))
-    tops = folder.iterdir() if folder.is_dir() else iter(())
-    named = (top for top in tops if top.stem in sys.stdlib_module_names)
-    return read_docstrings(source_files(named), folder)
+    files = [
+        file
+        for name in sorted(sys.stdlib_module_names)
+        for file in (folder / f"{name}.py", *source_files(folder / name))
+    ]
+    return read_docstrings(files, folder)
 
 
 def torch_library() -> list[Docstring]:
     """Read the docstrings of torch, without its tests and what it vendors."""
     folder = Path(torch.__path__[0])
-    return read_docstrings(source_files([folder]), folder)
+    return read_docstrings(source_files(folder), folder)
 
 
-def source_files(tops: Iterable[Path]) -> list[Path]:
-    """List the Python files among and below ``tops``, sorted.
+def source_files(folder: Path) -> list[Path]:
+    """List the Python files below a folder, sorted, without tests.
 
     Args:
-        tops: Files and folders.
+        folder: Where to look; one that is not there has no files.
     """
-    found: list[Path] = []
-    for top in tops:
-        if top.name in SKIPPED_FOLDERS:
-            continue
-        if top.is_dir():
-            found += source_files(top.iterdir())
-        elif top.suffix == ".py":
-            found.append(top)
-    return sorted(found)
+    return sorted(
+        file
+        for file in folder.rglob("*.py")
+        if SKIPPED_FOLDERS.isdisjoint(file.relative_to(folder).parts)
+    )
 
 
 def read_docstrings(files: Iterable[Path], folder: Path) -> list[Docstring]:
     """Read the docstrings that hold prose, in the order of the files and their lines.
 
-    A file that can't be read or parsed is passed over.
+    A file that is not there, can't be read or can't be parsed is passed over.
 
     Args:
         files: Python files.
@@ -112,12 +111,13 @@ def _parse(file: Path) -> ast.Module:
 
 
 def _walk(node: ast.AST, section: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.ClassDef):
+        section = section or node.name
     holds_text = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     if isinstance(node, holds_text) and (text := ast.get_docstring(node)):
         yield section, text
     for child in ast.iter_child_nodes(node):
-        opens = isinstance(child, ast.ClassDef) and not section
-        yield from _walk(child, child.name if opens else section)
+        yield from _walk(child, section)
 
 
 def prose(text: str) -> list[str]:

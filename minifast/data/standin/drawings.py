@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from minifast.data.standin.pen import Ink, Pen
 
+
 def tench(pen: Pen) -> None:
     """Draw a fish: a long body with rows of scales, a forked tail, fins, an eye."""
     body, second, dark, light = pen.inks

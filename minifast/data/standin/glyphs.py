@@ -132,9 +132,9 @@ def _distance(masks: torch.Tensor) -> torch.Tensor:
     Source: Felzenszwalb & Huttenlocher, "Distance Transforms of Sampled Functions",
         2012: squared distances separate into columns and rows.
     """
-    at = torch.arange(masks.shape[-1], dtype=torch.float32)
+    at = torch.arange(masks.shape[-1], dtype=torch.float32, device=masks.device)
     apart = (at - at.unsqueeze(1)) ** 2
-    far = torch.where(masks, 0.0, 1e6)
+    far = 1e6 * (~masks).float()
     down = torch.stack([(f.unsqueeze(0) + apart.unsqueeze(2)).amin(1) for f in far])
     both = [(d.unsqueeze(1) + apart.unsqueeze(0)).amin(2) for d in down]
     return torch.stack(both).sqrt()

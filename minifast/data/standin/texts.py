@@ -56,8 +56,8 @@ def generate_reviews(root: Path) -> str:
     """
     n_train, n_test = write_reviews(root, standard_library(), torch_library())
     return (
-        f"stand-in: {n_train} + {n_test} docstrings, labelled by the library that wrote "
-        f"them (neg: Python {platform.python_version()}, pos: torch "
+        f"stand-in: {n_train} + {n_test} docstrings, labelled by the library that "
+        f"wrote them (neg: Python {platform.python_version()}, pos: torch "
         f"{torch.__version__}); the text changes with these versions"
     )
 
@@ -104,7 +104,7 @@ def _write_part(root: Path, texts: dict[tuple[str, str], list[str]], part: str) 
         folder.mkdir(parents=True)
         chosen = sorted(texts[part, label], key=lambda text: (_hash(text), text))
         for number, text in enumerate(chosen[:count]):
-            rating = ratings[_hash(text) // 7 % len(ratings)]
+            rating = ratings[_hash(f"rating of {text}") % len(ratings)]
             path = folder / f"{number}_{rating}.txt"
             path.write_bytes(text.encode())
     return count * len(RATINGS)
@@ -124,9 +124,9 @@ def generate_articles(root: Path) -> str:
     """
     counts = write_articles(root, standard_library())
     return (
-        f"stand-in: {' + '.join(map(str, counts))} tokens of English from the docstrings "
-        f"of Python {platform.python_version()}'s standard library, one article per "
-        "module; the text changes with that version"
+        f"stand-in: {' + '.join(map(str, counts))} tokens of English from the "
+        f"docstrings of Python {platform.python_version()}'s standard library, one "
+        "article per module; the text changes with that version"
     )
 
 

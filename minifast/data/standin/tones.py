@@ -7,8 +7,8 @@ is: by how the spectrum moves.
 
 Book: ch. 33, "Audio".
 
-Source: the vowels' formants are the means for men of Peterson & Barney, "Control Methods
-    Used in a Study of the Vowels", 1952, table II; the other sounds are set by ear.
+Source: Peterson & Barney, "Control Methods Used in a Study of the Vowels", 1952, table
+    II: the vowels' formants are the means for men. The other sounds are our own choice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 SAMPLE_RATE = 8_000  # Hz
 FRAME = 40  # samples between two values of a control curve: 5 ms
@@ -124,7 +126,7 @@ def generate(root: Path, n_recordings: int = N_RECORDINGS) -> str:
     )
 
 
-def say(word: Sequence[str], voice: Voice, rng: np.random.Generator) -> np.ndarray:
+def say(word: Sequence[str], voice: Voice, rng: np.random.Generator) -> Floats:
     """Synthesise a word once, each time a little differently.
 
     Args:
@@ -143,90 +145,95 @@ def say(word: Sequence[str], voice: Voice, rng: np.random.Generator) -> np.ndarr
     sounds = [SOUNDS[name] for name in word]
     lengths_s = np.array([sound.time_s for sound in sounds]) * voice.tempo
     lengths_s *= rng.uniform(0.75, 1.3) * rng.uniform(0.5, 1.6, len(sounds))
-    lengths_s *= (
-        np.clip(lengths_s.sum(), 1.35 * SHORTEST_S, LONGEST_S) / lengths_s.sum()
-    )
-    n_samples = round(lengths_s.sum() * SAMPLE_RATE)
-    control_s = np.arange(0, n_samples + FRAME, FRAME) / SAMPLE_RATE
-    middles_s = np.cumsum(lengths_s) - lengths_s / 2
-    # Each sound holds in its middle half and glides over its edges to its neighbours.
-    knots_s = (middles_s[:, None] + lengths_s[:, None] * [-0.25, 0.25]).ravel()
-
-    def curve(values: ArrayLike) -> np.ndarray:
-        return np.interp(control_s, knots_s, np.repeat(values, 2))
-
-    tracts = voice.tract * rng.uniform(0.95, 1.05) * rng.uniform(0.9, 1.1, len(sounds))
-    formants_hz = np.array([sound.formants_hz for sound in sounds]) * tracts[:, None]
-    resonances_hz = np.stack([curve(column) for column in formants_hz.T])
-    pitch_hz = _pitch_hz(control_s / control_s[-1], voice, rng)
-    samples = _harmonics(pitch_hz, resonances_hz, voice.tilt, n_samples)
-    samples *= _stretch(curve([sound.voiced for sound in sounds]), n_samples)
+    time_s = np.clip(lengths_s.sum(), 1.35 * SHORTEST_S, LONGEST_S)
+    lengths_s *= time_s / lengths_s.sum()
+    samples = _voiced(sounds, lengths_s, voice, rng)
     noisy = rng.uniform(0.2, 1.2)
-    for low_hz, loud in (
-        (2_400, [sound.hiss * noisy for sound in sounds]),
-        (0, [sound.puff * noisy for sound in sounds]),
+    for low_hz, loudness in (
+        (2_400, [sound.hiss for sound in sounds]),
+        (0, [sound.puff for sound in sounds]),
     ):
-        samples += _noise(n_samples, low_hz, rng) * _stretch(curve(loud), n_samples)
+        curve = _glide(noisy * np.array(loudness), lengths_s)
+        noise = _noise(len(samples), low_hz, rng)
+        samples += noise * _stretch(curve, len(samples))
     return _record(samples, voice, rng)
 
 
-def _pitch_hz(
-    position: np.ndarray, voice: Voice, rng: np.random.Generator
-) -> np.ndarray:
+def _glide(values: Floats, lengths_s: Floats) -> Floats:
+    """A control curve: each sound's value in its middle half, glides between them."""
+    time_s = np.arange(0, lengths_s.sum() + FRAME / SAMPLE_RATE, FRAME / SAMPLE_RATE)
+    middles_s = np.cumsum(lengths_s) - lengths_s / 2
+    knots_s = (middles_s[:, None] + lengths_s[:, None] * [-0.25, 0.25]).ravel()
+    return np.interp(time_s, knots_s, np.repeat(values, 2))
+
+
+def _stretch(control: Floats, n_samples: int) -> Floats:
+    """Draw a control curve, one value per frame, out to one value per sample."""
+    return np.interp(np.arange(n_samples) / FRAME, np.arange(len(control)), control)
+
+
+def _voiced(
+    sounds: Sequence[Sound],
+    lengths_s: Floats,
+    voice: Voice,
+    rng: np.random.Generator,
+) -> Floats:
+    """Sum the harmonics of a pitch, each as loud as the formants near it make it."""
+    n_samples = round(lengths_s.sum() * SAMPLE_RATE)
+    tracts = voice.tract * rng.uniform(0.95, 1.05) * rng.uniform(0.9, 1.1, len(sounds))
+    formants_hz = np.array([sound.formants_hz for sound in sounds]) * tracts[:, None]
+    resonances_hz = np.stack([_glide(column, lengths_s) for column in formants_hz.T])
+    pitch_hz = _pitch_hz(resonances_hz.shape[1], voice, rng)
+    phase = 2 * np.pi * np.cumsum(_stretch(pitch_hz, n_samples)) / SAMPLE_RATE
+    total = np.zeros(n_samples)
+    # No harmonic may reach half the sample rate: it would come back as another pitch.
+    for k in range(1, int(0.47 * SAMPLE_RATE / pitch_hz.max()) + 1):
+        off = (k * pitch_hz - resonances_hz) / BANDWIDTHS_HZ[:, None]
+        loudness = (1 / (1 + off**2)).sum(0) + 0.02
+        total += _stretch(loudness, n_samples) * np.sin(k * phase) / k**voice.tilt
+    loudness = _glide(np.array([sound.voiced for sound in sounds]), lengths_s)
+    return _stretch(loudness, n_samples) * _with_peak(total, 1.0)
+
+
+def _with_peak(samples: Floats, peak: float) -> Floats:
+    return samples * (peak / float(np.abs(samples).max()))
+
+
+def _pitch_hz(n_frames: int, voice: Voice, rng: np.random.Generator) -> Floats:
     """Pitch over a word: it falls, more or less, and trembles a little."""
+    position = np.linspace(0, 1, n_frames)
     start = voice.pitch_hz * rng.uniform(0.9, 1.12)
     fall = rng.uniform(-0.05, 0.25)
     tremble = 0.015 * np.sin(2 * np.pi * (rng.uniform(2, 4) * position + rng.random()))
     return start * (1 - fall * position + tremble)
 
 
-def _harmonics(
-    pitch_hz: np.ndarray, formants_hz: np.ndarray, tilt: float, n_samples: int
-) -> np.ndarray:
-    """Sum the harmonics of a pitch, each as loud as the formants near it make it."""
-    phase = 2 * np.pi * np.cumsum(_stretch(pitch_hz, n_samples)) / SAMPLE_RATE
-    total = np.zeros(n_samples)
-    for k in range(1, int(0.47 * SAMPLE_RATE / pitch_hz.max()) + 1):
-        off = (k * pitch_hz - formants_hz) / BANDWIDTHS_HZ[:, None]
-        loudness = (1 / (1 + off**2)).sum(0) + 0.02
-        total += _stretch(loudness, n_samples) * np.sin(k * phase) / k**tilt
-    return total / max(float(np.abs(total).max()), 1e-9)
-
-
-def _noise(n_samples: int, low_hz: float, rng: np.random.Generator) -> np.ndarray:
+def _noise(n_samples: int, low_hz: float, rng: np.random.Generator) -> Floats:
     """White noise without what is below ``low_hz``, with mean square 1 before that."""
     spectrum = np.fft.rfft(rng.standard_normal(n_samples))
     frequency_hz = np.fft.rfftfreq(n_samples, 1 / SAMPLE_RATE)
-    return np.fft.irfft(
-        spectrum / (1 + np.exp((low_hz - frequency_hz) / 150)), n_samples
-    )
+    passes = 1 / (1 + np.exp((low_hz - frequency_hz) / 150))
+    return np.fft.irfft(spectrum * passes, n_samples)
 
 
-def _record(samples: np.ndarray, voice: Voice, rng: np.random.Generator) -> np.ndarray:
+def _record(samples: Floats, voice: Voice, rng: np.random.Generator) -> Floats:
     """Fade, cut a little early or late, set the loudness, add noise; never clip."""
     n_samples = len(samples)
     rise, fall = rng.uniform(0.01, 0.06), rng.uniform(0.02, 0.5)  # parts of the word
     position = np.arange(1, n_samples + 1) / (n_samples + 1)
-    samples = samples * np.minimum(
-        1, np.minimum(position / rise, (1 - position) / fall)
-    )
+    samples = samples * (position / rise).clip(max=1)
+    samples = samples * ((1 - position) / fall).clip(max=1)
     # As in the real set, a recording may miss the first sound or hold some silence.
     starts, stops = rng.uniform(-0.12, 0.12, 2) * n_samples
     cut = samples[max(0, int(starts)) : n_samples - max(0, int(stops))]
     samples = np.pad(cut, (max(0, -int(starts)), max(0, -int(stops))))
     noise = voice.noise * rng.uniform(0.5, 2) * rng.standard_normal(len(samples))
-    samples = samples / np.abs(samples).max() + noise
-    loudness = np.exp(rng.uniform(np.log(0.05), np.log(0.95)))
+    peak = np.exp(rng.uniform(np.log(0.05), np.log(0.95)))
     longest = round(LONGEST_S * SAMPLE_RATE)
-    return (samples * loudness / np.abs(samples).max())[:longest]
+    return _with_peak(_with_peak(samples, 1.0) + noise, peak)[:longest]
 
 
-def _stretch(control: np.ndarray, n_samples: int) -> np.ndarray:
-    """Draw a control curve, one value per frame, out to one value per sample."""
-    return np.interp(np.arange(n_samples) / FRAME, np.arange(len(control)), control)
-
-
-def write_wav(path: Path, samples: np.ndarray) -> None:
+def write_wav(path: Path, samples: Floats) -> None:
     """Write a mono 16-bit wav file at 8 kHz.
 
     Args:

@@ -10,11 +10,30 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from minifast.errors import DTypeError, OptionError, ShapeError, describe
+from minifast.errors import DeviceError, DTypeError, OptionError, ShapeError, describe
 from minifast.foundations.grad.module import Module, add_grad
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def _named(**tensors: Tensor) -> str:
+    return "; ".join(f"{name}: {describe(x)}" for name, x in tensors.items())
+
+
+def _check_input(x: Tensor, weight: Tensor) -> None:
+    if x.ndim != 2 or x.shape[1] != weight.shape[1]:
+        must = f"The input of this Linear must be (B, {weight.shape[1]})."
+        fix = "Make each item one row: x.reshape(len(x), -1)."
+        raise ShapeError(must, _named(x=x, weight=weight), fix)
+    if x.dtype != weight.dtype:
+        must = "The input of a Linear must have the dtype of its weights."
+        fix = "Use x.to(layer.weight.dtype)."
+        raise DTypeError(must, _named(x=x, weight=weight), fix)
+    if x.device != weight.device:
+        must = "The input of a Linear must be on the device of its weights."
+        fix = "Use x.to(layer.weight.device)."
+        raise DeviceError(must, _named(x=x, weight=weight), fix)
 
 
 class Linear(Module):
@@ -66,17 +85,12 @@ class Linear(Module):
         Raises:
             ShapeError: if ``x`` is not (B, in_features).
             DTypeError: if its dtype is not that of the weights.
+            DeviceError: if it is on another device than the weights.
 
         Shape:
             x: (B, in_features) -> (B, out_features).
         """
-        if x.ndim != 2 or x.shape[1] != self.weight.shape[1]:
-            must = f"The input of this Linear must be (B, {self.weight.shape[1]})."
-            fix = "Make each item one row: x.reshape(len(x), -1)."
-            raise ShapeError(must, describe(x), fix)
-        if x.dtype != self.weight.dtype:
-            must = f"The input must have the weights' dtype, {self.weight.dtype}."
-            raise DTypeError(must, describe(x), "Use x.to(layer.weight.dtype).")
+        _check_input(x, self.weight)
         return x @ self.weight.T + self.bias
 
     def backward(self, grad_output: Tensor) -> Tensor | None:
@@ -120,6 +134,17 @@ class ReLU(Module):
         return grad_output * (x > 0)
 
 
+def _check_pair(pred: Tensor, target: Tensor) -> None:
+    if pred.shape != target.shape:
+        must = "Predictions and targets must have the same shape."
+        fix = "Squeeze a last dimension of size 1: mse(pred.squeeze(-1), target)."
+        raise ShapeError(must, _named(pred=pred, target=target), fix)
+    if pred.dtype != target.dtype or not pred.is_floating_point():
+        must = "Predictions and targets must have the same floating-point dtype."
+        fix = "Convert one: target.to(pred.dtype)."
+        raise DTypeError(must, _named(pred=pred, target=target), fix)
+
+
 class MSE(Module):
     """The mean squared error, the mean over all numbers of (pred - target)^2.
 
@@ -140,14 +165,7 @@ class MSE(Module):
         Shape:
             pred and target: any shape, the same for both -> ().
         """
-        got = f"pred: {describe(pred)}; target: {describe(target)}"
-        if pred.shape != target.shape:
-            must = "Predictions and targets must have the same shape."
-            fix = "Squeeze a last dimension of size 1: mse(pred.squeeze(-1), target)."
-            raise ShapeError(must, got, fix)
-        if pred.dtype != target.dtype or not pred.is_floating_point():
-            must = "Predictions and targets must have the same floating-point dtype."
-            raise DTypeError(must, got, "Convert one: target.to(pred.dtype).")
+        _check_pair(pred, target)
         return (pred - target).pow(2).mean()
 
     def backward(self) -> Tensor:

@@ -275,15 +275,16 @@ def _values(left: Var, right: Operand) -> tuple[Tensor, Any]:
     a, b = left.value, _value(right)
     if isinstance(b, int | float):
         return a, b
-    got = f"{describe(a)} and {describe(b)}"
     if not isinstance(b, Tensor) or (b.is_floating_point() and b.dtype != a.dtype):
         must = "The operands of a Var must be Vars or tensors of its dtype, or numbers."
-        raise DTypeError(must, got, "Convert one: x.to(dtype), or float(x).")
+        fix = "Convert one: x.to(dtype), or float(x)."
+        raise DTypeError(must, f"{describe(a)} and {describe(b)}", fix)
     try:
         torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError as error:
         must = "Shapes must broadcast: aligned right, sizes are equal or one of them 1."
-        raise ShapeError(must, got, "Insert a size of 1: reshape.") from error
+        got, fix = f"{describe(a)} and {describe(b)}", "Insert a size of 1: reshape."
+        raise ShapeError(must, got, fix) from error
     return a, b
 
 

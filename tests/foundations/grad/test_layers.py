@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minifast.errors import DTypeError, OptionError, ShapeError
+from minifast.errors import DeviceError, DTypeError, OptionError, ShapeError
 from minifast.foundations.grad import MSE, Linear, ReLU, Sequential, gradcheck
 
 SIZES = [(4, 3, 2), (1, 1, 1), (1, 5, 1), (7, 1, 3), (0, 3, 2)]
@@ -122,24 +122,45 @@ def test_an_empty_linear_is_refused():
     )
 
 
-def test_linear_refuses_rows_of_another_length():
-    with pytest.raises(ShapeError) as caught:
-        Linear(784, 10)(torch.zeros(5, 28, 28))
-    assert str(caught.value) == (
-        "The input of this Linear must be (B, 784).\n"
-        "  got: tensor (5, 28, 28) float32 on cpu\n"
-        "  fix: Make each item one row: x.reshape(len(x), -1)."
-    )
-
-
-def test_linear_refuses_another_dtype():
-    with pytest.raises(DTypeError) as caught:
-        Linear(3, 2)(torch.zeros(5, 3).double())
-    assert str(caught.value) == (
-        "The input must have the weights' dtype, torch.float32.\n"
-        "  got: tensor (5, 3) float64 on cpu\n"
-        "  fix: Use x.to(layer.weight.dtype)."
-    )
+@pytest.mark.parametrize(
+    ("x", "kind", "message"),
+    [
+        (
+            torch.zeros(5, 3, 1),
+            ShapeError,
+            (
+                "The input of this Linear must be (B, 3).\n"
+                "  got: x: tensor (5, 3, 1) float32 on cpu; "
+                "weight: tensor (2, 3) float32 on cpu\n"
+                "  fix: Make each item one row: x.reshape(len(x), -1)."
+            ),
+        ),
+        (
+            torch.zeros(5, 3).double(),
+            DTypeError,
+            (
+                "The input of a Linear must have the dtype of its weights.\n"
+                "  got: x: tensor (5, 3) float64 on cpu; "
+                "weight: tensor (2, 3) float32 on cpu\n"
+                "  fix: Use x.to(layer.weight.dtype)."
+            ),
+        ),
+        (
+            torch.zeros(5, 3, device="meta"),
+            DeviceError,
+            (
+                "The input of a Linear must be on the device of its weights.\n"
+                "  got: x: tensor (5, 3) float32 on meta; "
+                "weight: tensor (2, 3) float32 on cpu\n"
+                "  fix: Use x.to(layer.weight.device)."
+            ),
+        ),
+    ],
+)
+def test_linear_refuses_what_its_weights_do_not_fit(x, kind, message):
+    with pytest.raises(kind) as caught:
+        Linear(3, 2)(x)
+    assert str(caught.value) == message
 
 
 def test_mse_refuses_a_column_against_a_row():

@@ -1,0 +1,229 @@
+"""Time contenders side by side, and print what came out as a Markdown table.
+
+All contenders of a table run in one process, each once in every round, and the order
+moves on by one from round to round: whatever slows the machine down for a while slows
+all of them. A figure to quote is a ratio: the median, over the rounds, of a contender's
+time divided by the baseline's time in the same round. The first contender is the
+baseline.
+
+With as many threads as cores, one other busy process can make a parallel operation ten
+times slower, since its threads wait for the one that was put aside. So a turn during
+which others took more than a tenth of a core is repeated (on Linux, where that can be
+seen), as long as there is patience; the table says how many were not had undisturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import minifast
+from minifast.book import format_count, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TURN_S = 0.2  # a turn repeats short calls for about this long
+CLOCK_TICK_S = 0.01  # in which the system counts the time of processes
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is timed: a call, and how many such calls make one piece of work.
+
+    With ``scale`` above 1 the figure is not a measurement of the whole work: a part was
+    timed and multiplied. Its name must say so.
+    """
+
+    call: Callable[[], object]
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender's result: seconds for the work, their quartiles, and the ratio."""
+
+    name: str
+    median_s: float
+    low_s: float
+    high_s: float
+    ratio: float
+    gflops: float
+
+
+def parse_arguments(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--rounds", type=int, default=9, help="rounds to count, at least 3 (default 9)")
+    add("--threads", type=int, help="threads that torch may use (default: torch's own)")
+    add(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a table may wait for other processes to be quiet (default 60)",
+    )
+    add("--json", type=Path, metavar="FILE", help="also write the results to a file")
+    arguments = parser.parse_args()
+    if arguments.rounds < 3:
+        parser.error("--rounds must be at least 3, or there are no quartiles")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    return arguments
+
+
+def compare(
+    title: str,
+    contenders: dict[str, Contender],
+    arguments: argparse.Namespace,
+    flop: float,
+) -> dict:
+    """Time all contenders against the first, and print the table.
+
+    ``flop`` is the number of multiplications and additions in one piece of work.
+    """
+    times, disturbed = _interleave(contenders, arguments.rounds, arguments.patience)
+    rows = [_row(name, times, flop) for name in contenders]
+    turns = arguments.rounds * len(contenders)
+    _print_table(title, rows)
+    print(
+        f"\n{arguments.rounds} rounds; {disturbed} of {turns} turns disturbed.",
+        flush=True,
+    )
+    return {
+        "title": title,
+        "rounds": arguments.rounds,
+        "disturbed": disturbed / turns,
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def _interleave(
+    contenders: dict[str, Contender], rounds: int, patience: float
+) -> tuple[dict[str, list[float]], int]:
+    """Return the times of all contenders, and how many turns others disturbed."""
+    calls = {name: _calls_per_turn(each.call) for name, each in contenders.items()}
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    names, disturbed, end = list(contenders), 0, time.perf_counter() + patience
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            each = contenders[name]
+            seconds, quiet = _turn(each.call, calls[name])
+            while not quiet and time.perf_counter() < end:
+                seconds, quiet = _turn(each.call, calls[name])
+            times[name].append(seconds / calls[name] * each.scale)
+            disturbed += not quiet
+    return times, disturbed
+
+
+def _turn(call: Callable[[], object], calls: int) -> tuple[float, bool]:
+    """Time a turn; also say whether others left at least nine tenths of a core free."""
+    gc.collect()
+    before, own = _busy_s(), time.process_time()
+    seconds = _seconds(call, calls)
+    others = _busy_s() - before - (time.process_time() - own)
+    return seconds, others < 0.1 * seconds + CLOCK_TICK_S
+
+
+def _calls_per_turn(call: Callable[[], object]) -> int:
+    _seconds(call, 1)  # warm-up: caches, lazy initialisation, compilation
+    return max(1, int(TURN_S / max(_seconds(call, 1), 1e-7)))
+
+
+def _seconds(call: Callable[[], object], calls: int) -> float:
+    _wait_for_gpu()
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    _wait_for_gpu()
+    return time.perf_counter() - start
+
+
+def _wait_for_gpu() -> None:
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def _busy_s() -> float:
+    """Seconds that all cores together have worked so far; 0 where that is unknown."""
+    try:
+        fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, softirq, steal = map(int, fields[1:9])
+    return (user + nice + system + irq + softirq + steal) * CLOCK_TICK_S
+
+
+def _row(name: str, times: dict[str, list[float]], flop: float) -> Row:
+    low, median, high = statistics.quantiles(times[name], n=4, method="inclusive")
+    baseline = next(iter(times.values()))
+    pairs = zip(times[name], baseline, strict=True)
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    return Row(name, median, low, high, ratio, flop / median / 1e9)
+
+
+def _print_table(title: str, rows: list[Row]) -> None:
+    print(f"\n## {title}\n")
+    print(f"| | median | quartiles | against {rows[0].name} | GFLOP/s |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        cells = [
+            row.name,
+            format_time(row.median_s),
+            f"{format_time(row.low_s)} to {format_time(row.high_s)}",
+            f"{format_count(row.ratio)} x",
+            format_count(row.gflops),
+        ]
+        print("|", " | ".join(cells), "|")
+
+
+def peak_gflops(device: str, dtype: torch.dtype, side: int) -> float:
+    """Measure the most that a large product reaches: the best of several turns."""
+    a = torch.randn(side, side, device=device).to(dtype)
+    calls = _calls_per_turn(lambda: a @ a)
+    best = min(_seconds(lambda: a @ a, calls) / calls for _ in range(7))
+    return 2 * side**3 / best / 1e9
+
+
+def machine() -> dict:
+    """Say what the figures were measured on."""
+    cuda = torch.cuda.is_available()
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if cuda else None,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "minifast": minifast.__version__,
+        "freed_memory_kept": "MALLOC_TRIM_THRESHOLD_" in os.environ,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    return next(names, platform.processor())
+
+
+def report(file: Path | None, **results: object) -> None:
+    """Write the results as JSON, if a file is asked for."""
+    if file is not None:
+        file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

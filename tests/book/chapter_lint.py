@@ -1,0 +1,281 @@
+"""The rules of a chapter that can be checked without executing it.
+
+Each rule is a function that takes a chapter and yields problems as ``(line, message)``.
+A measurement typed into prose is let through in a sentence that cites its source, or
+that holds the comment ``<!-- cited -->``.
+"""
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from myst_nb.core.read import read_myst_markdown_notebook
+
+ROOT = Path(__file__).parents[2]
+MAX_CELL_LINES = 20
+MAX_COLUMNS = 88
+MIN_WORDS, MAX_WORDS = 1_200, 3_600
+
+PROSE_DIRECTIVES = ("note", "tip", "warning", "admonition", "margin", "exercise")
+OPENING = re.compile(r"^\s*(?P<fence>`{3,}|:{3,})(?P<info>.*)$")
+OPTION = re.compile(r"^\s*:[\w-]+:.*$")
+CITED = re.compile(r"\{cite|<!--\s*cited\s*-->")
+MEASUREMENT = re.compile(
+    r"""(?<![\w.,])\d[\d.,]*            # a number that begins here
+    (?:\s?(?:%|×|per\s?cent)            # a share, a factor
+     |\s?(?:[mnµ]s|[KMG]i?B|[MGT]FLOP)  # units that are no words
+     |\s(?:s|x|times|seconds?|minutes?|hours?)\b)
+    |\baccurac(?:y|ies)\s(?:of|is|was|reached)\s\d[\d.,]*""",
+    re.VERBOSE,
+)
+INLINE = re.compile(
+    r"""\$\$.*?\$\$|\$[^$\n]+\$         # mathematics
+    |\{[\w:+-]+\}`[^`]*`               # roles
+    |(?P<ticks>`+).*?(?P=ticks)        # code
+    |<!--.*?-->                        # comments
+    |\]\([^)]*\)                       # targets of links
+    |https?://\S+""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell: the line of its fence, its source and its tags."""
+
+    line: int
+    source: str
+    tags: tuple[str, ...]
+
+    def tree(self):
+        """Return the parsed source, or None if it is not plain Python."""
+        try:
+            return ast.parse(self.source)
+        except SyntaxError:
+            return None
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter's text."""
+
+    text: str
+
+    @property
+    def cells(self):
+        """The code cells, in order."""
+        notebook = read_myst_markdown_notebook(self.text, add_source_map=True)
+        lines = notebook.metadata["source_map"]
+        return [
+            Cell(line, cell.source, tuple(cell.metadata.get("tags", ())))
+            for line, cell in zip(lines, notebook.cells, strict=True)
+            if cell.cell_type == "code"
+        ]
+
+    @property
+    def prose(self):
+        """The text with everything that is not prose blanked out, line by line."""
+        lines = self.text.splitlines()
+        shown = [True] * len(lines)
+        fences = []  # of each open fence its marks, and whether its content is prose
+        start = _end_of_front_matter(lines)
+        for i, line in enumerate(lines):
+            opening = OPENING.match(line)
+            if opening and fences and opening["info"].strip() == "":
+                if len(opening["fence"]) >= len(fences[-1][0]):
+                    fences.pop()
+                shown[i] = False
+            elif opening:
+                is_prose = (
+                    opening["info"].strip().lstrip("{").startswith(PROSE_DIRECTIVES)
+                )
+                fences.append((opening["fence"], is_prose))
+                shown[i] = False
+            else:
+                options = bool(fences) and OPTION.match(line)
+                shown[i] = i >= start and not options and all(p for _, p in fences)
+        text = "\n".join(line if keep else "" for line, keep in zip(lines, shown))
+        return text
+
+    @property
+    def words(self):
+        """How many words of prose there are."""
+        plain = INLINE.sub(" word ", self.prose)
+        return len(re.findall(r"\b[^\W\d_][\w'-]*", plain))
+
+
+def _end_of_front_matter(lines):
+    if not lines or lines[0] != "---":
+        return 0
+    return lines.index("---", 1) + 1
+
+
+def lint(chapter, rules=None):
+    """Yield every problem of a chapter, ordered by line."""
+    problems = [problem for rule in rules or RULES for problem in rule(chapter)]
+    return sorted(problems)
+
+
+def cells_are_plain_python(chapter):
+    for cell in chapter.cells:
+        if cell.tree() is None:
+            yield (
+                cell.line,
+                "the cell is not plain Python (magics belong to no chapter)",
+            )
+
+
+def cells_are_short(chapter):
+    for cell in chapter.cells:
+        lines = cell.source.splitlines()
+        if len(lines) > MAX_CELL_LINES:
+            yield (
+                cell.line,
+                f"the cell has {len(lines)} lines; {MAX_CELL_LINES} is most",
+            )
+        for line in lines:
+            if len(line) > MAX_COLUMNS:
+                yield (
+                    cell.line,
+                    f"{len(line)} columns, {MAX_COLUMNS} is most: {line[:40]}",
+                )
+
+
+def imports_are_named(chapter):
+    for cell in chapter.cells:
+        for node in ast.walk(cell.tree() or ast.Module([], [])):
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                yield cell.line, f"star import from {node.module}: name what you use"
+
+
+def package_names_are_not_redefined(chapter):
+    for cell in chapter.cells:
+        for name in sorted(_defined(cell.tree())):
+            if name in package_names():
+                yield (
+                    cell.line,
+                    f"defines {name!r}, which {package_names()[name]} exports: "
+                    "import it, or give the chapter's stage its own name",
+                )
+
+
+def measurements_are_not_typed(chapter):
+    prose = INLINE.sub(_blank, chapter.prose)
+    for start, sentence in _sentences(chapter.prose):
+        if CITED.search(sentence):
+            continue
+        for match in MEASUREMENT.finditer(prose, start, start + len(sentence)):
+            line = prose.count("\n", 0, match.start()) + 1
+            yield (
+                line,
+                f"typed measurement {' '.join(match[0].split())!r}: record() it and show "
+                "it with {glue:text}, or mark the sentence with <!-- cited -->",
+            )
+
+
+def the_last_cell_stamps(chapter):
+    cells = chapter.cells
+    if not cells or "stamp(" not in cells[-1].source:
+        line = cells[-1].line if cells else 1
+        yield line, "the last cell must call stamp()"
+    elif "remove-input" not in cells[-1].tags:
+        yield cells[-1].line, "the cell with stamp() needs the tag remove-input"
+
+
+def exercises_have_executed_solutions(chapter):
+    cell_lines = [cell.line for cell in chapter.cells]
+    solutions = {}
+    for start, label, end in _blocks(chapter.text, "solution"):
+        solutions[label] = sum(start < line < end for line in cell_lines)
+    for line, label, _ in _blocks(chapter.text, "exercise"):
+        if not label:
+            yield line, "the exercise has no :label:"
+        elif label not in solutions:
+            yield line, f"the exercise {label!r} has no solution"
+        elif solutions[label] == 0:
+            yield (
+                line,
+                f"the solution of {label!r} has no code cell, so nothing tests it",
+            )
+
+
+def roles_name_the_package(chapter):
+    pattern = re.compile(r"\{py:\w+\}`(?:[^`<]*<)?[~!]?(?P<target>[^`>]+)>?`")
+    for match in pattern.finditer(chapter.prose):
+        if not match["target"].startswith("minifast"):
+            line = chapter.prose.count("\n", 0, match.start()) + 1
+            yield line, f"{match[0]} links nowhere: give the whole name, minifast..."
+
+
+def length_is_right(chapter):
+    if not MIN_WORDS <= chapter.words <= MAX_WORDS:
+        yield 1, f"{chapter.words} words of prose; {MIN_WORDS} to {MAX_WORDS} are right"
+
+
+RULES = [
+    cells_are_plain_python,
+    cells_are_short,
+    imports_are_named,
+    package_names_are_not_redefined,
+    measurements_are_not_typed,
+    the_last_cell_stamps,
+    exercises_have_executed_solutions,
+    roles_name_the_package,
+    length_is_right,
+]
+
+
+@cache
+def package_names():
+    """Map each public function and class of the package to its module."""
+    names = {}
+    for path in sorted((ROOT / "minifast").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if is_definition and not node.name.startswith("_"):
+                names[node.name] = module.removesuffix(".__init__")
+    return names
+
+
+def _defined(tree):
+    """Return the names that a cell binds at its top level, other than by import."""
+    names = set()
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        stores = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+        names |= {n.id for n in stores if isinstance(n.ctx, ast.Store)}
+    return names
+
+
+def _blank(match):
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def _sentences(text):
+    """Yield each sentence with its place; a blank line ends one as well."""
+    start = 0
+    for end in re.finditer(r"(?<=[.!?])\s+(?=[A-Z`{*\[(])|\n\s*\n|\Z", text):
+        yield start, text[start : end.start()]
+        start = end.end()
+
+
+def _blocks(text, kind):
+    """Yield (first line, label, last line) of each exercise or solution."""
+    lines = text.splitlines()
+    for i, line in enumerate(lines):
+        opening = re.match(rf"^\s*[`:]{{3,}}\{{{kind}(-start)?\}}\s*(\S*)", line)
+        if not opening:
+            continue
+        label = opening[2]
+        if kind == "exercise":
+            options = " ".join(lines[i : i + 6])
+            found = re.search(r":label:\s*(\S+)", options)
+            label = found[1] if found else ""
+        ending = f"{{{kind}-end}}" if opening[1] else "```"
+        rest = (j for j in range(i + 1, len(lines)) if ending in lines[j])
+        yield i + 1, label, next(rest, len(lines)) + 1

@@ -1,0 +1,87 @@
+import subprocess
+import sys
+import types
+
+import pytest
+import torch
+
+import minifast
+from minifast.book import environment, scale, stamp
+from minifast.errors import OptionError
+
+
+@pytest.mark.parametrize(("value", "expected"), [("small", 1), ("full", 2), (None, 1)])
+def test_the_scale_chooses(monkeypatch, value, expected):
+    if value is None:
+        monkeypatch.delenv("MINIFAST_SCALE", raising=False)
+    else:
+        monkeypatch.setenv("MINIFAST_SCALE", value)
+    assert scale(small=1, full=2) == expected
+
+
+def test_an_unknown_scale_is_refused(monkeypatch):
+    monkeypatch.setenv("MINIFAST_SCALE", "huge")
+    with pytest.raises(OptionError, match=r"small or full\.\n  got: 'huge'\n  fix: "):
+        scale(small=1, full=2)
+
+
+def test_the_environment_names_machine_and_versions():
+    about = environment()
+    assert about["torch"] == torch.__version__
+    assert about["minifast"] == minifast.__version__
+    assert about["threads"] == str(torch.get_num_threads())
+    assert all(isinstance(text, str) and text for text in about.values())
+
+
+class Digits:
+    def provenance(self):
+        return "digits: made up"
+
+
+@pytest.fixture
+def stamped(monkeypatch):
+    """The payload that a stamp leaves."""
+    left = {}
+
+    def leave(kind, name, text, **payload):
+        left.update(payload, kind=kind)
+
+    module = sys.modules["minifast.book.environment"]
+    monkeypatch.setattr(module, "leave", leave)
+    return left
+
+
+def test_a_stamp_holds_what_the_footer_says(monkeypatch, stamped):
+    monkeypatch.setenv("MINIFAST_DATA", "standin")
+    monkeypatch.setenv("GITHUB_SHA", "0123456789abcdef")
+    stamp(Digits())
+    assert stamped["kind"] == "provenance"
+    assert stamped["data"] == ["digits: made up"]
+    assert stamped["data_mode"] == "standin"
+    assert stamped["scale"] == "small"
+    assert stamped["commit"] == "0123456789ab"
+    assert stamped["versions"]["torch"] == torch.__version__
+    assert stamped["seconds"] >= 0
+
+
+def test_without_git_a_stamp_has_no_commit(monkeypatch, stamped):
+    monkeypatch.delenv("GITHUB_SHA", raising=False)
+
+    def no_git(*args, **kwargs):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(subprocess, "run", no_git)
+    stamp()
+    assert stamped["commit"] == ""
+
+
+def test_the_processor_is_named_without_proc(monkeypatch):
+    module = sys.modules["minifast.book.environment"]
+
+    def no_file(self, *args, **kwargs):
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(module.Path, "read_text", no_file)
+    fake = types.SimpleNamespace(processor=lambda: "", machine=lambda: "arm64")
+    monkeypatch.setattr(module, "platform", fake)
+    assert module._cpu_name() == "arm64"

@@ -1,0 +1,81 @@
+import sys
+import types
+
+import pytest
+
+from minifast.book import Timing, claim, record
+from minifast.errors import ClaimError
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a notebook would receive: pairs of data and metadata."""
+    outputs = []
+
+    def display(data, *, raw, metadata):
+        assert raw
+        outputs.append((data, metadata))
+
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    fake = types.ModuleType("IPython.display")
+    fake.display = display
+    monkeypatch.setitem(sys.modules, "IPython.display", fake)
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("value", "kept", "text"),
+    [
+        (41234.5, 41234.5, "41,200"),
+        (3, 3, "3"),
+        ("blue", "blue", "blue"),
+        (True, True, "True"),
+        (Timing(0.002, 0.001, 0.003, 7, 1), 0.002, "2 ms"),
+    ],
+)
+def test_a_record_knows_how_the_prose_writes_it(shown, value, kept, text):
+    record("x", value)
+    facts = shown[0][1]["minifast"]
+    assert (facts["value"], facts["text"]) == (kept, text)
+
+
+def test_a_record_leaves_a_hidden_output_with_its_name(shown):
+    record("speed", 2.5, text="two and a half")
+    [(data, metadata)] = shown
+    assert data == {"application/papermill.record/text/plain": "two and a half"}
+    assert metadata["scrapbook"]["name"] == "speed"
+    assert metadata["minifast"] == {
+        "kind": "record",
+        "name": "speed",
+        "text": "two and a half",
+        "value": 2.5,
+    }
+
+
+def test_outside_a_notebook_nothing_is_displayed(monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setitem(sys.modules, "IPython.display", None)  # an import would fail
+    record("x", 1)
+    assert sys.modules["IPython.display"] is None
+
+
+def test_a_true_claim_is_shown_and_left_for_the_build(shown):
+    result = claim("Two is more than one & less than three.", 1 < 2 < 3)
+    assert repr(result) == "✓ Two is more than one & less than three."
+    assert "more than one &amp; less" in result._repr_html_()
+    assert shown[0][1]["minifast"]["kind"] == "claim"
+    assert shown[0][1]["minifast"]["holds"] is True
+
+
+def test_a_false_claim_raises_and_leaves_nothing(shown):
+    with pytest.raises(ClaimError, match=r"This claim must hold: One is two\.\n  got:"):
+        claim("One is two.", False)
+    assert shown == []
+
+
+def test_a_claim_takes_the_result_of_a_tensor_comparison():
+    import torch
+
+    assert claim("Zero is zero.", torch.zeros(()) == 0).sentence == "Zero is zero."
+    with pytest.raises(ClaimError):
+        claim("Zero is one.", torch.zeros(()) == 1)

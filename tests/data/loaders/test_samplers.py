@@ -1,0 +1,142 @@
+from collections import Counter
+
+import pytest
+import torch
+from torch.utils.data import BatchSampler as TorchBatchSampler
+from torch.utils.data import RandomSampler, SequentialSampler
+
+from minifast.data.loaders.samplers import (
+    BatchSampler,
+    Sampler,
+    count_batches,
+    permutation,
+)
+from minifast.errors import OptionError
+
+SIZES = [(n, size) for n in (1, 2, 5, 12, 13) for size in (1, 2, 5, 12, 64)]
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_in_order_by_default():
+    assert list(Sampler(6)) == list(SequentialSampler(range(6)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 1000])
+def test_a_shuffled_order_holds_every_number_once(n):
+    order = list(Sampler(n, shuffle=True))
+    assert Counter(order) == Counter(range(n))
+    assert all(type(index) is int for index in order)
+
+
+def test_every_order_is_equally_likely():
+    """Chi-squared over the 6 orders of 3: 5 degrees of freedom, 20.5 is p = 0.001."""
+    sampler, n_draws = Sampler(3, shuffle=True, generator=seeded(0)), 6000
+    counts = Counter(tuple(sampler) for _ in range(n_draws))
+    expected = n_draws / 6
+    assert len(counts) == 6
+    assert sum((seen - expected) ** 2 / expected for seen in counts.values()) < 20.5
+
+
+def test_the_order_is_torchs_for_the_same_seed():
+    theirs = RandomSampler(range(20), generator=seeded(3))
+    assert list(Sampler(20, shuffle=True, generator=seeded(3))) == list(theirs)
+
+
+def test_each_pass_draws_anew_and_a_seed_repeats_them_all():
+    passes = [
+        [list(sampler) for _ in range(3)]
+        for sampler in (Sampler(50, True, seeded(1)), Sampler(50, True, seeded(1)))
+    ]
+    assert passes[0] == passes[1]
+    assert passes[0][0] != passes[0][1] != passes[0][2]
+
+
+def test_a_saved_generator_state_continues_the_orders():
+    sampler = Sampler(50, shuffle=True, generator=seeded(1))
+    list(sampler)
+    state = sampler.generator.get_state()
+    expected = [list(sampler), list(sampler)]
+    resumed = Sampler(50, shuffle=True, generator=torch.Generator())
+    resumed.generator.set_state(state)
+    assert [list(resumed), list(resumed)] == expected
+
+
+def test_without_a_generator_manual_seed_decides():
+    torch.manual_seed(5)
+    first = list(Sampler(50, shuffle=True))
+    torch.manual_seed(5)
+    assert list(Sampler(50, shuffle=True)) == first
+
+
+def test_a_sampler_of_its_own_generator_leaves_the_default_one_alone():
+    state = torch.get_rng_state()
+    list(Sampler(50, shuffle=True, generator=seeded(1)))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_in_order_draws_nothing():
+    generator = seeded(1)
+    state = generator.get_state()
+    assert list(Sampler(5, generator=generator)) == [0, 1, 2, 3, 4]
+    assert torch.equal(generator.get_state(), state)
+
+
+@pytest.mark.gpu
+def test_a_permutation_is_drawn_where_the_generator_is():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    generator = torch.Generator("cuda").manual_seed(0)
+    order = permutation(100, generator)
+    assert order.is_cuda
+    assert sorted(order.tolist()) == list(range(100))
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize(("n", "size"), SIZES)
+def test_batches_are_torchs(n, size, drop_last):
+    theirs = TorchBatchSampler(range(n), size, drop_last)
+    if len(theirs) == 0:
+        with pytest.raises(OptionError):
+            BatchSampler(Sampler(n), size, drop_last)
+        return
+    ours = BatchSampler(Sampler(n), size, drop_last)
+    assert list(ours) == list(theirs)
+    assert len(ours) == len(theirs) == len(list(ours))
+
+
+def test_any_sized_iterable_of_numbers_can_be_cut():
+    assert list(BatchSampler([4, 2, 0], 2)) == [[4, 2], [0]]
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, "64", None], ids=repr)
+def test_the_batch_size_must_be_a_number_from_1(size):
+    with pytest.raises(OptionError) as caught:
+        BatchSampler(Sampler(5), size)
+    assert str(caught.value) == (
+        "The batch size must be a whole number of at least 1.\n"
+        f"  got: batch_size={size!r}\n"
+        "  fix: Pass a number such as 64."
+    )
+
+
+def test_no_samples_are_refused_at_once():
+    with pytest.raises(OptionError) as caught:
+        Sampler(0)
+    assert str(caught.value) == (
+        "A pass over the data must give at least one batch.\n"
+        "  got: 0 samples, batch_size=1, drop_last=False\n"
+        "  fix: Check the split that left nothing."
+    )
+
+
+def test_dropping_the_only_batch_is_refused_at_once():
+    with pytest.raises(OptionError) as caught:
+        count_batches(5, 8, drop_last=True)
+    assert str(caught.value) == (
+        "A pass over the data must give at least one batch.\n"
+        "  got: 5 samples, batch_size=8, drop_last=True\n"
+        "  fix: Take a smaller batch size, or keep the last batch."
+    )

@@ -1,0 +1,495 @@
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from minifast.data import DATASETS, fetch
+from minifast.data.cache import cache_folder
+from minifast.data.datasets import RemoteFile
+from minifast.errors import DataError, OptionError, UnknownNameError
+
+# Fetches in a process of its own and says what it got.
+FETCH = """
+from minifast.data import fetch
+data = fetch("wikitext-2")
+print(data.real, data.sha256, len((data / "train.txt").read_bytes()))
+"""
+
+# The same, but it stops for ever in the middle of unpacking.
+FETCH_AND_HANG = """
+import sys, time
+from minifast.data import fetch as module
+def hang(archive, folder, keeps, max_bytes):
+    (folder / "train.txt").write_text("half")
+    print("unpacking", flush=True)
+    time.sleep(600)
+sys.modules["minifast.data.fetch"].unpack = hang
+module("wikitext-2")
+"""
+
+
+@pytest.fixture
+def mirror(tiny_mirror, monkeypatch):
+    monkeypatch.setenv("MINIFAST_MIRROR", str(tiny_mirror))
+    return tiny_mirror
+
+
+@pytest.fixture
+def real_only(monkeypatch):
+    monkeypatch.setenv("MINIFAST_DATA", "real")
+
+
+@pytest.fixture
+def set_origin(monkeypatch):
+    """Return a function that lets a data set's origins be servers on this machine."""
+
+    def set_to(name, files, *servers, content=""):
+        remote = tuple(
+            RemoteFile(path, len(body), hashlib.sha256(body).hexdigest())
+            if body
+            else RemoteFile(path)
+            for path, body in files.items()
+        )
+        origins = tuple(server.url for server in servers)
+        dataset = replace(
+            DATASETS[name], origins=origins, files=remote, content=content
+        )
+        monkeypatch.setitem(DATASETS, name, dataset)
+
+    return set_to
+
+
+class TestMirror:
+    def test_archive(self, mirror, tiny_texts, no_origins):
+        data = fetch("wikitext-2")
+        assert {path.name: path.read_bytes() for path in data.path.iterdir()} == (
+            tiny_texts
+        )
+        assert data.real
+        assert data.source == "mirror"
+        assert data.note == "differs from the original: tiny"
+
+    def test_plain_files(self, make_mirror, tiny_texts, no_origins, monkeypatch):
+        mirror = make_mirror("wikitext-2", tiny_texts | {"README": b"hello"})
+        monkeypatch.setenv("MINIFAST_MIRROR", str(mirror))
+        data = fetch("wikitext-2")
+        assert sorted(os.listdir(data.path)) == sorted(tiny_texts)  # noqa: PTH208
+
+    def test_address(self, mirror, serve, tiny_texts, monkeypatch, left_in):
+        files = {path.name: path.read_bytes() for path in mirror.iterdir()}
+        server = serve(files)
+        monkeypatch.setenv("MINIFAST_MIRROR", server.url)
+        data = fetch("wikitext-2")
+        assert (data / "train.txt").read_bytes() == tiny_texts["train.txt"]
+        assert not [path for path in left_in() if path.startswith("parts")]
+
+    def test_mirror_is_left_as_it_was(self, mirror, no_origins):
+        before = {path: path.stat() for path in mirror.rglob("*")}
+        fetch("wikitext-2")
+        assert set(mirror.rglob("*")) == set(before)
+        assert all(path.stat().st_size == s.st_size for path, s in before.items())
+
+    def test_second_mirror_when_the_first_fails(
+        self, mirror, no_origins, monkeypatch, capsys
+    ):
+        monkeypatch.setenv("MINIFAST_MIRROR", f"/none|{mirror}")
+        assert fetch("wikitext-2").real
+        assert capsys.readouterr() == ("", "")
+
+    def test_claim_to_be_the_original_is_checked(
+        self, make_mirror, pack, tiny_texts, no_origins, real_only, monkeypatch, left_in
+    ):
+        content = pack(tiny_texts)
+        mirror = make_mirror("wikitext-2", {"w.tgz": content}, exact_original=True)
+        monkeypatch.setenv("MINIFAST_MIRROR", str(mirror))
+        with pytest.raises(DataError, match="mirror: the content has the digest"):
+            fetch("wikitext-2")
+        assert left_in() == []
+
+
+class TestOrigin:
+    def test_files(self, serve, set_origin, tiny_texts):
+        server = serve(tiny_texts)
+        set_origin("wikitext-2", tiny_texts, server)
+        data = fetch("wikitext-2")
+        assert (data / "valid.txt").read_bytes() == tiny_texts["valid.txt"]
+        assert data.source == "origin"
+        assert data.note == "the original files from 127.0.0.1"
+
+    def test_second_origin_when_the_first_fails(self, serve, set_origin, tiny_texts):
+        broken, good = serve({}), serve(tiny_texts)
+        set_origin("wikitext-2", tiny_texts, broken, good)
+        assert fetch("wikitext-2").real
+        assert broken.requests
+        assert good.requests
+
+    def test_archive_without_a_checksum_is_known_by_its_content(
+        self, serve, set_origin, pack, left_in, real_only
+    ):
+        recordings = {"recordings/0_theo_0.wav": b"RIFF", "setup.py": b"print()"}
+        line = f"{hashlib.sha256(b'RIFF').hexdigest()}  recordings/0_theo_0.wav\n"
+        content = hashlib.sha256(line.encode()).hexdigest()
+        server = serve({"x.tar.gz": pack(recordings)})
+        set_origin("fsdd", {"x.tar.gz": None}, server, content=content)
+        data = fetch("fsdd")
+        assert data.sha256 == content
+        assert [path.name for path in data.path.iterdir()] == ["recordings"]
+
+    def test_archive_with_other_content_leaves_nothing(
+        self, serve, set_origin, pack, left_in, real_only
+    ):
+        server = serve({"x.tar.gz": pack({"recordings/0_theo_0.wav": b"forged"})})
+        set_origin("fsdd", {"x.tar.gz": None}, server, content="0" * 64)
+        with pytest.raises(DataError, match="origin: the content has the digest"):
+            fetch("fsdd")
+        assert left_in() == []
+
+    def test_broken_download_is_gone_on_with_by_the_next_fetch(
+        self, serve, set_origin, tiny_texts, real_only, left_in
+    ):
+        server = serve(tiny_texts, cut_after=[500, 200])
+        set_origin("wikitext-2", tiny_texts, server)
+        with pytest.raises(DataError, match="cut off after 700 of"):
+            fetch("wikitext-2")
+        (part,) = left_in()
+        assert part.endswith("-train.txt.part")
+        assert fetch("wikitext-2").real
+        assert ("train.txt", "bytes=700-") in server.requests
+        assert not [path for path in left_in() if path.startswith("parts")]
+
+
+class TestCache:
+    def test_second_fetch_asks_nobody(self, mirror, no_origins, monkeypatch):
+        first = fetch("wikitext-2")
+        shutil.rmtree(mirror)
+        assert fetch("wikitext-2") == first
+
+    def test_lost_file_is_got_again(self, mirror, no_origins):
+        data = fetch("wikitext-2")
+        (data / "test.txt").unlink()
+        assert fetch("wikitext-2") == data
+        assert (data / "test.txt").exists()
+
+    def test_finished_set_is_read_from_a_cache_that_can_not_be_written(
+        self, mirror, no_origins, monkeypatch
+    ):
+        data = fetch("wikitext-2")
+        shutil.rmtree(cache_folder() / "locks")
+        monkeypatch.setattr(Path, "mkdir", refuse_to_write)
+        assert fetch("wikitext-2") == data
+
+
+def refuse_to_write(*args, **kwargs):
+    raise PermissionError(13, "Permission denied", "cache")
+
+
+class TestModes:
+    def test_auto_falls_back_and_says_so_in_one_line(
+        self, no_origins, fake_standin, capsys
+    ):
+        data = fetch("wikitext-2")
+        assert not data.real
+        assert data.source == "stand-in"
+        assert data.provenance().endswith(
+            "; capital letters; the real set could not be had"
+        )
+        said = capsys.readouterr()
+        assert said.err == ""
+        assert said.out.startswith(
+            "minifast: the real wikitext-2 set can't be had, so this is its stand-in "
+            "(capital letters). Tried: http://127.0.0.1:"
+        )
+        assert said.out.count("\n") == 1
+
+    def test_auto_says_so_each_time_but_makes_it_once(
+        self, no_origins, fake_standin, capsys
+    ):
+        assert fetch("wikitext-2") == fetch("wikitext-2")
+        assert capsys.readouterr().out.count("can't be had") == 2
+        assert fake_standin.calls == ["wikitext-2"]
+
+    def test_auto_returns_to_the_real_set_once_it_can_be_had(
+        self, no_origins, fake_standin, tiny_mirror, monkeypatch, capsys
+    ):
+        assert not fetch("wikitext-2").real
+        monkeypatch.setenv("MINIFAST_MIRROR", str(tiny_mirror))
+        capsys.readouterr()
+        assert fetch("wikitext-2").real
+        assert capsys.readouterr().out == ""
+
+    def test_real_never_falls_back(self, no_origins, fake_standin, real_only, left_in):
+        with pytest.raises(DataError):
+            fetch("wikitext-2")
+        assert fake_standin.calls == []
+        assert left_in() == []
+
+    def test_real_does_not_take_a_cached_standin(
+        self, no_origins, fake_standin, monkeypatch
+    ):
+        fetch("wikitext-2")
+        monkeypatch.setenv("MINIFAST_DATA", "real")
+        with pytest.raises(DataError):
+            fetch("wikitext-2")
+
+    def test_real_lists_what_was_tried_and_why_it_failed(
+        self, no_origins, closed_port, make_mirror, real_only, monkeypatch
+    ):
+        mirror = make_mirror("mnist", {})
+        monkeypatch.setenv("MINIFAST_MIRROR", f"/none|{mirror}")
+        with pytest.raises(DataError) as caught:
+            fetch("wikitext-2")
+        must, got, fix = str(caught.value).splitlines()
+        assert must == (
+            "The real wikitext-2 set must come from a mirror or its origin."
+        )
+        first, second, third = got.removeprefix("  got: ").split("; ")
+        assert first == "mirror /none: there is no such folder"
+        assert second == f"mirror {mirror}: it holds mnist"
+        assert third.startswith(closed_port.removesuffix("/").rpartition(":")[0])
+        assert third.endswith(": Connection refused")
+        assert fix == (
+            "  fix: Connect to the network or name a mirror in MINIFAST_MIRROR; "
+            "MINIFAST_DATA=auto accepts the stand-in."
+        )
+
+    def test_standin_asks_nobody(
+        self, serve, set_origin, mirror, fake_standin, tiny_texts, monkeypatch, capsys
+    ):
+        server = serve(tiny_texts)
+        set_origin("wikitext-2", tiny_texts, server)
+        monkeypatch.setenv("MINIFAST_MIRROR", f"{mirror}|{server.url}")
+        monkeypatch.setenv("MINIFAST_DATA", "standin")
+        data = fetch("wikitext-2")
+        assert not data.real
+        assert data.note == "capital letters"
+        assert server.requests == []
+        assert capsys.readouterr() == ("", "")
+
+    def test_standin_does_not_take_the_cached_real_set(
+        self, mirror, fake_standin, monkeypatch
+    ):
+        assert fetch("wikitext-2").real
+        monkeypatch.setenv("MINIFAST_DATA", "standin")
+        assert not fetch("wikitext-2").real
+
+    def test_empty_value_means_auto(self, mirror, no_origins, monkeypatch):
+        monkeypatch.setenv("MINIFAST_DATA", "")
+        assert fetch("wikitext-2").real
+
+    @pytest.mark.parametrize(
+        ("value", "fix"),
+        [
+            ("stand-in", "Did you mean 'standin'?"),
+            ("Real", "Did you mean 'real'?"),
+            ("7", "Unset it, which means auto."),
+        ],
+    )
+    def test_bad_value(self, value, fix, monkeypatch):
+        monkeypatch.setenv("MINIFAST_DATA", value)
+        with pytest.raises(OptionError) as caught:
+            fetch("mnist")
+        assert str(caught.value).splitlines() == [
+            "MINIFAST_DATA must be one of: auto, real, standin.",
+            f"  got: {value!r}",
+            f"  fix: {fix}",
+        ]
+
+
+@pytest.mark.usefixtures("no_origins", "real_only")
+class TestFailures:
+    """Each fails with a clear message and leaves nothing half-made."""
+
+    @pytest.fixture(autouse=True)
+    def leaves_nothing(self, left_in):
+        yield
+        assert left_in() == []
+
+    def test_unknown_name(self):
+        with pytest.raises(UnknownNameError, match="Did you mean 'mnist'"):
+            fetch("mnits")
+
+    def test_corrupt_archive(self, make_mirror, pack, tiny_texts, monkeypatch):
+        mirror = make_mirror("wikitext-2", {"w.tgz": pack(tiny_texts)[:-20]})
+        monkeypatch.setenv("MINIFAST_MIRROR", str(mirror))
+        with pytest.raises(DataError, match=r"w\.tgz: it is damaged"):
+            fetch("wikitext-2")
+
+    def test_wrong_checksum(self, mirror, pack, tiny_texts):
+        forged = tiny_texts | {"train.txt": b"forged"}
+        (mirror / "wikitext-2.tar.gz").write_bytes(pack(forged))
+        with pytest.raises(DataError, match="sha256 is not the one in the index"):
+            fetch("wikitext-2")
+
+    def test_wrong_checksum_over_http(self, mirror, serve, monkeypatch):
+        files = {path.name: path.read_bytes() for path in mirror.iterdir()}
+        files["wikitext-2.tar.gz"] = files["wikitext-2.tar.gz"][::-1]
+        monkeypatch.setenv("MINIFAST_MIRROR", serve(files).url)
+        with pytest.raises(DataError, match="its sha256 is wrong"):
+            fetch("wikitext-2")
+
+    def test_file_that_the_mirror_has_lost(self, mirror):
+        (mirror / "wikitext-2.tar.gz").unlink()
+        with pytest.raises(DataError, match="No such file"):
+            fetch("wikitext-2")
+
+    def test_hostile_archive(self, make_mirror, pack, tiny_texts, monkeypatch):
+        hostile = pack(tiny_texts | {"../../../../train.txt": b"gotcha"})
+        mirror = make_mirror("wikitext-2", {"w.tgz": hostile})
+        monkeypatch.setenv("MINIFAST_MIRROR", str(mirror))
+        with pytest.raises(DataError, match="leads out of the folder"):
+            fetch("wikitext-2")
+
+    def test_set_with_a_part_missing(self, make_mirror, pack, monkeypatch):
+        mirror = make_mirror("wikitext-2", {"w.tgz": pack({"train.txt": b"x"})})
+        monkeypatch.setenv("MINIFAST_MIRROR", str(mirror))
+        with pytest.raises(DataError, match=r"nothing in it is like valid\.txt"):
+            fetch("wikitext-2")
+
+    def test_broken_manifest(self, mirror):
+        (mirror / "index.json").write_text("{")
+        with pytest.raises(DataError, match=r"index\.json is broken"):
+            fetch("wikitext-2")
+
+    def test_mirror_without_the_set(self, mirror):
+        with pytest.raises(DataError, match=f"mirror {mirror}: it holds wikitext-2"):
+            fetch("mnist")
+
+    def test_mirror_without_an_index(self, mirror):
+        (mirror / "index.json").unlink()
+        with pytest.raises(DataError, match=r"index\.json can't be read"):
+            fetch("wikitext-2")
+
+    def test_silent_origin(self, serve, set_origin, tiny_texts, impatient):
+        server = serve(tiny_texts, silent=True)
+        set_origin("wikitext-2", tiny_texts, server)
+        with pytest.raises(DataError, match="no answer in time"):
+            fetch("wikitext-2")
+
+    def test_full_disk_while_unpacking(self, mirror, monkeypatch):
+        monkeypatch.setattr(tarfile.TarFile, "extract", fill_the_disk)
+        with pytest.raises(DataError) as caught:
+            fetch("wikitext-2")
+        assert str(caught.value).splitlines() == [
+            "The cache folder must be writable and have room for the data.",
+            f"  got: No space left on device ({cache_folder()}/x)",
+            "  fix: Free some space there, or set MINIFAST_CACHE to another folder.",
+        ]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    def test_full_disk_while_downloading(self, serve, set_origin, tiny_texts):
+        set_origin("wikitext-2", tiny_texts, serve(tiny_texts))
+        file = DATASETS["wikitext-2"].files[0]
+        parts = cache_folder() / "parts" / "wikitext-2"
+        parts.mkdir(parents=True)
+        (parts / f"{file.sha256[:16]}-{file.path}.part").symlink_to("/dev/full")
+        with pytest.raises(DataError, match="No space left on device"):
+            fetch("wikitext-2")
+
+    def test_full_disk_is_not_answered_with_a_standin(
+        self, mirror, fake_standin, monkeypatch
+    ):
+        monkeypatch.setenv("MINIFAST_DATA", "auto")
+        monkeypatch.setattr(tarfile.TarFile, "extract", fill_the_disk)
+        with pytest.raises(DataError, match="No space left on device"):
+            fetch("wikitext-2")
+        assert fake_standin.calls == []
+
+    def test_ctrl_c(self, mirror, monkeypatch):
+        def interrupt(*args, **kwargs):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(tarfile.TarFile, "extract", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("wikitext-2")
+
+
+def fill_the_disk(self, member, path, **kwargs):
+    (path / member.name).write_text("half")
+    raise OSError(28, "No space left on device", f"{cache_folder()}/x")
+
+
+class TestUnwritableCache:
+    @pytest.mark.parametrize("mode", ["real", "standin", "auto"])
+    def test_file_where_the_cache_should_be(
+        self, mode, mirror, fake_standin, own_cache, monkeypatch
+    ):
+        own_cache.write_text("I am a file")
+        monkeypatch.setenv("MINIFAST_DATA", mode)
+        with pytest.raises(DataError) as caught:
+            fetch("wikitext-2")
+        must, got, _ = str(caught.value).splitlines()
+        assert must == "The cache folder must be writable and have room for the data."
+        assert str(own_cache) in got
+        assert own_cache.read_text() == "I am a file"
+
+    def test_refusal_of_the_system(self, mirror, own_cache, monkeypatch):
+        monkeypatch.setattr(Path, "mkdir", refuse_to_write)
+        with pytest.raises(DataError, match=r"got: Permission denied \(cache\)"):
+            fetch("wikitext-2")
+        assert not own_cache.exists()
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_folder_without_the_permission(self, mirror, own_cache):
+        own_cache.mkdir(mode=0o500)
+        with pytest.raises(DataError, match="Permission denied"):
+            fetch("wikitext-2")
+
+
+class TestProcesses:
+    """What other processes do to the same cache; each test starts some."""
+
+    @pytest.fixture
+    def start(self):
+        """Return a function that runs a piece of Python in a process of its own."""
+        running = []
+
+        def run(code):
+            process = subprocess.Popen(
+                [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+            )
+            running.append(process)
+            return process
+
+        yield run
+        for process in running:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+    def test_two_at_once_get_the_same_and_download_it_once(
+        self, start, serve, mirror, tiny_texts, monkeypatch, left_in
+    ):
+        server = serve({path.name: path.read_bytes() for path in mirror.iterdir()})
+        monkeypatch.setenv("MINIFAST_MIRROR", server.url)
+        both = [start(FETCH), start(FETCH)]
+        first, second = (process.communicate(timeout=60)[0] for process in both)
+        assert first == second
+        assert first.startswith("True ")
+        assert first.split()[-1] == str(len(tiny_texts["train.txt"]))
+        archive_requests = [r for r in server.requests if r[0] == "wikitext-2.tar.gz"]
+        assert len(archive_requests) == 1
+        assert all(path.startswith("real/") for path in left_in())
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+    def test_killed_while_unpacking(self, start, mirror, own_cache, left_in):
+        process = start(FETCH_AND_HANG)
+        assert process.stdout.readline() == "unpacking\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert left_in() == ["tmp/wikitext-2/new/data/train.txt"]
+        assert fetch("wikitext-2").real
+        assert all(path.startswith("real/") for path in left_in())
+
+    def test_import_is_cheap(self, start):
+        code = (
+            "import sys, minifast.data; print([name for name in "
+            "('matplotlib', 'PIL', 'minifast.data.standin') if name in sys.modules])"
+        )
+        assert start(code).communicate(timeout=60)[0] == "[]\n"
