@@ -42,23 +42,32 @@ class Contender:
     """What is timed: a call, and how many such calls make one piece of work.
 
     With ``scale`` above 1 the figure is not a measurement of the whole work: a part was
-    timed and multiplied. Its name must say so.
+    timed and multiplied. Its name must say so. Below 1 it is the share of one piece of
+    work in a call that does many, such as one batch of an epoch.
+
+    With ``own_clock`` a call returns the seconds that count: those of the batches in a
+    fit, say, without what it takes to begin and to end one.
     """
 
     call: Callable[[], object]
     scale: float = 1.0
+    own_clock: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """One contender's result: seconds for the work, their quartiles, and the ratio."""
+    """One contender's result: seconds for the work, their quartiles, and the ratio.
+
+    ``added_s`` is the median, over the rounds, of its time less the baseline's.
+    """
 
     name: str
     median_s: float
     low_s: float
     high_s: float
     ratio: float
-    gflops: float
+    added_s: float
+    gflops: float | None
 
 
 def parse_arguments(description: str) -> argparse.Namespace:
@@ -88,11 +97,13 @@ def compare(
     title: str,
     contenders: dict[str, Contender],
     arguments: argparse.Namespace,
-    flop: float,
+    flop: float | None = None,
 ) -> dict:
     """Time all contenders against the first, and print the table.
 
-    ``flop`` is the number of multiplications and additions in one piece of work.
+    ``flop`` is the number of multiplications and additions in one piece of work. If it
+    is given, the last column shows how many a second; if not, the time added to the
+    baseline's.
     """
     times, disturbed = _interleave(contenders, arguments.rounds, arguments.patience)
     rows = [_row(name, times, flop) for name in contenders]
@@ -114,45 +125,49 @@ def _interleave(
     contenders: dict[str, Contender], rounds: int, patience: float
 ) -> tuple[dict[str, list[float]], int]:
     """Return the times of all contenders, and how many turns others disturbed."""
-    calls = {name: _calls_per_turn(each.call) for name, each in contenders.items()}
+    calls = {name: _calls_per_turn(each) for name, each in contenders.items()}
     times: dict[str, list[float]] = {name: [] for name in contenders}
     names, disturbed, end = list(contenders), 0, time.perf_counter() + patience
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             each = contenders[name]
-            seconds, quiet = _turn(each.call, calls[name])
+            seconds, quiet = _turn(each, calls[name])
             while not quiet and time.perf_counter() < end:
-                seconds, quiet = _turn(each.call, calls[name])
+                seconds, quiet = _turn(each, calls[name])
             times[name].append(seconds / calls[name] * each.scale)
             disturbed += not quiet
     return times, disturbed
 
 
-def _turn(call: Callable[[], object], calls: int) -> tuple[float, bool]:
+def _turn(contender: Contender, calls: int) -> tuple[float, bool]:
     """Time a turn; also say whether others left at least nine tenths of a core free."""
     gc.collect()
     before, own = _busy_s(), time.process_time()
-    seconds = _seconds(call, calls)
+    seconds = _seconds(contender, calls)
     others = _busy_s() - before - (time.process_time() - own)
     return seconds, others < 0.1 * seconds + CLOCK_TICK_S
 
 
-def _calls_per_turn(call: Callable[[], object]) -> int:
-    _seconds(call, 1)  # warm-up: caches, lazy initialisation, compilation
-    return max(1, int(TURN_S / max(_seconds(call, 1), 1e-7)))
+def _calls_per_turn(contender: Contender) -> int:
+    _seconds(contender, 1)  # warm-up: caches, lazy initialisation, compilation
+    return max(1, int(TURN_S / max(_seconds(contender, 1), 1e-7)))
 
 
-def _seconds(call: Callable[[], object], calls: int) -> float:
-    _wait_for_gpu()
+def _seconds(contender: Contender, calls: int) -> float:
+    call = contender.call
+    if contender.own_clock:
+        return sum(call() for _ in range(calls))
+    wait_for_gpu()
     start = time.perf_counter()
     for _ in range(calls):
         call()
-    _wait_for_gpu()
+    wait_for_gpu()
     return time.perf_counter() - start
 
 
-def _wait_for_gpu() -> None:
+def wait_for_gpu() -> None:
+    """Wait until a GPU has done what it was told to, if one is in use."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
@@ -167,17 +182,20 @@ def _busy_s() -> float:
     return (user + nice + system + irq + softirq + steal) * CLOCK_TICK_S
 
 
-def _row(name: str, times: dict[str, list[float]], flop: float) -> Row:
+def _row(name: str, times: dict[str, list[float]], flop: float | None) -> Row:
     low, median, high = statistics.quantiles(times[name], n=4, method="inclusive")
     baseline = next(iter(times.values()))
-    pairs = zip(times[name], baseline, strict=True)
+    pairs = list(zip(times[name], baseline, strict=True))
     ratio = statistics.median(ours / theirs for ours, theirs in pairs)
-    return Row(name, median, low, high, ratio, flop / median / 1e9)
+    added = statistics.median(ours - theirs for ours, theirs in pairs)
+    gflops = flop / median / 1e9 if flop else None
+    return Row(name, median, low, high, ratio, added, gflops)
 
 
 def _print_table(title: str, rows: list[Row]) -> None:
+    last = "added" if rows[0].gflops is None else "GFLOP/s"
     print(f"\n## {title}\n")
-    print(f"| | median | quartiles | against {rows[0].name} | GFLOP/s |")
+    print(f"| | median | quartiles | against {rows[0].name} | {last} |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for row in rows:
         cells = [
@@ -185,16 +203,21 @@ def _print_table(title: str, rows: list[Row]) -> None:
             format_time(row.median_s),
             f"{format_time(row.low_s)} to {format_time(row.high_s)}",
             f"{format_count(row.ratio)} x",
-            format_count(row.gflops),
+            last(row),
         ]
         print("|", " | ".join(cells), "|")
+
+
+def _added(row: Row) -> str:
+    return f"{'-' if row.added_s < 0 else ''}{format_time(abs(row.added_s))}"
 
 
 def peak_gflops(device: str, dtype: torch.dtype, side: int) -> float:
     """Measure the most that a large product reaches: the best of several turns."""
     a = torch.randn(side, side, device=device).to(dtype)
-    calls = _calls_per_turn(lambda: a @ a)
-    best = min(_seconds(lambda: a @ a, calls) / calls for _ in range(7))
+    product = Contender(lambda: a @ a)
+    calls = _calls_per_turn(product)
+    best = min(_seconds(product, calls) / calls for _ in range(7))
     return 2 * side**3 / best / 1e9
 
 

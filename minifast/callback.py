@@ -35,7 +35,7 @@ from minifast.errors import (
 if TYPE_CHECKING:
     from minifast.learner import Learner
 
-Handler = Callable[["Learner"], None]
+Handler = Callable[[Any], None]  # called with the Learner
 
 Event = Literal[
     "before_fit",

@@ -25,7 +25,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -103,21 +103,25 @@ class Entry:
         """
         try:
             stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
-            sizes = [path.stat().st_size for path in _files(self.folder / DATA)]
+            n_files, n_bytes = _extent(self.folder / DATA)
             if stamp["version"] != STAMP_VERSION or stamp["real"] != self.real:
                 return None
-            if len(sizes) < stamp["files"] or sum(sizes) < stamp["bytes"]:
+            # Files that a reader added do no harm.
+            if n_files < stamp["files"] or n_bytes < stamp["bytes"]:
                 return None
-            return DatasetPath(
-                path=self.folder / DATA,
-                name=self.name,
-                real=self.real,
-                note=stamp["note"],
-                sha256=stamp["sha256"],
-                source=stamp["source"],
-            )
+            return self._dataset_path(stamp)
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def _dataset_path(self, stamp: dict[str, Any]) -> DatasetPath:
+        return DatasetPath(
+            path=self.folder / DATA,
+            name=self.name,
+            real=self.real,
+            note=stamp["note"],
+            sha256=stamp["sha256"],
+            source=stamp["source"],
+        )
 
     def write(self, fill: Callable[[Path], Content]) -> DatasetPath:
         """Build the set and put it into place; the caller holds its lock.
@@ -133,7 +137,7 @@ class Entry:
         new, old = workshop / "new", workshop / "old"
         try:
             (new / DATA).mkdir(parents=True)
-            self._stamp(new, fill(new / DATA))
+            stamp = self._stamp(new, fill(new / DATA))
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             if self.folder.exists():
                 self.folder.rename(old)
@@ -141,16 +145,10 @@ class Entry:
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
         shutil.rmtree(parts_folder(self.name), ignore_errors=True)
-        found = self.read()
-        if found is None:
-            raise DataError(
-                "A data set must be readable once it is in the cache.",
-                f"{self.folder} changed while it was written",
-                "Let nothing else write there, or set MINIFAST_CACHE.",
-            )
-        return found
+        return self._dataset_path(stamp)
 
-    def _stamp(self, new: Path, content: Content) -> None:
+    def _stamp(self, new: Path, content: Content) -> dict[str, Any]:
+        """Write the listing and, last of all, the stamp."""
         listing = list_checksums(new / DATA)
         sha256 = sha256_of_text(listing)
         if content.sha256 not in ("", sha256):
@@ -160,7 +158,7 @@ class Entry:
                 "Take the set from another place.",
             )
         (new / LISTING).write_text(listing, encoding="utf-8", newline="\n")
-        sizes = [path.stat().st_size for path in files_below(new / DATA).values()]
+        n_files, n_bytes = _extent(new / DATA)
         stamp = {
             "version": STAMP_VERSION,
             "name": self.name,
@@ -168,11 +166,12 @@ class Entry:
             "source": content.source,
             "note": content.note,
             "sha256": sha256,
-            "files": len(sizes),
-            "bytes": sum(sizes),
+            "files": n_files,
+            "bytes": n_bytes,
         }
         text = json.dumps(stamp, indent=1) + "\n"
         (new / STAMP).write_text(text, encoding="utf-8")
+        return stamp
 
     def damage(self) -> list[str]:
         """Hold every byte of the cached set against its checksums.
@@ -213,5 +212,7 @@ def _workshop(name: str) -> Path:
     return cache_folder() / "tmp" / name
 
 
-def _files(folder: Path) -> list[Path]:
-    return list(files_below(folder).values())
+def _extent(folder: Path) -> tuple[int, int]:
+    """Return the count of the files below a folder and their size in bytes."""
+    sizes = [path.stat().st_size for path in files_below(folder).values()]
+    return len(sizes), sum(sizes)

@@ -35,7 +35,7 @@ from minifast.data.mirror import mirrors, origins, read_mirror
 from minifast.errors import DataError, OptionError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from minifast.data.dataset_path import DatasetPath
     from minifast.data.datasets import Dataset, RemoteFile
@@ -140,9 +140,9 @@ def _real(dataset: Dataset, failures: list[str]) -> DatasetPath | None:
     with locked(dataset.name):
         if found := entry.read():
             return found
-        for offer in _offers(dataset):
+        for source in _sources(dataset, failures):
             try:
-                return _get(dataset, offer(), entry)
+                return _get(dataset, source, entry)
             except DataError as error:
                 failures.append(error.got)
             except OSError:
@@ -151,12 +151,16 @@ def _real(dataset: Dataset, failures: list[str]) -> DatasetPath | None:
     return None
 
 
-def _offers(dataset: Dataset) -> Iterator[Callable[[], Source]]:
-    """Yield the places to try in their order; a mirror is read when it is called."""
+def _sources(dataset: Dataset, failures: list[str]) -> Iterator[Source]:
+    """Yield the places to try, in their order."""
     for mirror in mirrors():
-        yield partial(_mirror_source, mirror, dataset.name)
-    for origin in origins(dataset):
-        yield partial(replace, origin)
+        try:
+            source = _mirror_source(mirror, dataset.name)
+        except DataError as error:
+            failures.append(error.got)
+        else:
+            yield source
+    yield from origins(dataset)
 
 
 def _mirror_source(mirror: str, name: str) -> Source:

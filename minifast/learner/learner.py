@@ -1,67 +1,37 @@
-"""The training loop, and nothing else.
-
-``Learner`` ties a model, data, a loss and an optimizer to one loop and announces what
-happens. What callbacks read are its attributes, all of them declared in ``__init__``.
-Whatever else there is about training is a callback.
+"""What one does with a model: train it, judge it, use it, keep it.
 
 Book: ch. 11, "The Learner".
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch.amp import GradScaler
 
-from minifast.callback import (
-    Cancel,
-    CancelBatch,
-    CancelEpoch,
-    CancelFit,
-    CancelStep,
-    checked,
-    handlers_by_event,
-)
-from minifast.errors import DTypeError, OptionError, UnknownNameError, describe
+from minifast.callback import checked
+from minifast.errors import UnknownNameError
 from minifast.learner import checks, saving
 from minifast.learner.collect import Collect, MeanLoss
+from minifast.learner.loop import TrainingLoop
 from minifast.learner.table import handler_table
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from torch import Tensor, nn
-    from torch.optim import Optimizer
+    from torch import Tensor
 
-    from minifast.callback import Callback, Event, Handler
-    from minifast.data.loaders import DataLoaders
+    from minifast.callback import Callback
 
 AnyCallback = TypeVar("AnyCallback", bound="Callback")
 
 
-class Learner:
-    """Trains a model; callbacks listen, and may change what they are told of.
+class Learner(TrainingLoop):
+    """A model, data, a loss and an optimizer, with a loop that callbacks listen to.
 
-    The mathematics of a batch is four methods that a subclass may override: ``forward``,
-    ``get_loss``, ``backward`` and ``step``.
-
-    Args:
-        model: What is trained.
-        dls: The loaders, as ``dls.train`` and ``dls.valid``. A batch is a tuple: what
-            the model is called with, then what the loss gets beside the prediction.
-        loss_func: Called as ``loss_func(pred, *targets)``; gives a scalar.
-        opt: An optimizer over the model's parameters, or what makes one when called as
-            ``opt(parameters, lr=lr)``. Each fit goes on with it as the last left it.
-        lr: The learning rate; the optimizer's own if left out.
-        cbs: Who listens to each fit and validation.
-
-    Raises:
-        DTypeError: If ``dls`` holds no loaders, or one of ``cbs`` is no callback.
-        OptionError: If the optimizer holds none of the model's parameters.
+    Its arguments are those of ``TrainingLoop``. Printing it shows who listens to what.
 
     Example:
         >>> from minifast.data.loaders import DataLoaders, TensorLoader
@@ -76,169 +46,131 @@ class Learner:
     Book: ch. 11, "The Learner".
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        dls: DataLoaders,
-        loss_func: Callable[..., Tensor],
-        opt: Optimizer | Callable[..., Optimizer],
-        *,
-        lr: float | None = None,
-        cbs: Iterable[Callback] = (),
-    ) -> None:
-        checks.check_loaders(dls)
-        self.model, self.dls, self.loss_func = model, dls, loss_func
-        self.opt = checks.as_optimizer(opt, model, lr)
-        self.cbs = checked(cbs)
-        # What callbacks read: it all exists before the first event.
-        self.n_epochs = 0  # of this fit; 0 in validate, get_preds and predict
-        self.epoch = 0
-        self.dl: Iterable[Any] = ()  # the loader of this pass
-        self.n_iter = 0  # its number of batches, 0 if it can't say
-        self.iter = 0
-        self.training = False
-        self.batch: Any = ()
-        self.pred: Any = None
-        self.loss = torch.tensor(torch.nan)
-        self.step_count = 0  # optimizer steps, over all fits
-        self.row: dict[str, float] = {}  # the figures of this epoch, by name
-        self.history: list[dict[str, float]] = []  # one row an epoch, over all fits
-        self.stop_reason = ""  # what the CancelFit that ended the fit said
-        # One path for all precisions: these do nothing until a callback replaces them.
-        self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
-        self.scaler = GradScaler("cpu", enabled=False)
-        self._nobody = handlers_by_event(())
-        self._on: dict[Event, tuple[Handler, ...]] = self._nobody
-
-    def emit(self, event: Event) -> None:
-        """Call those who listen to ``event``; it costs a look-up if nobody does."""
-        for handler in self._on[event]:
-            handler(self)
-
-    # The mathematics of a batch.
-
-    def forward(self) -> Any:
-        """Return the model's output for the batch.
-
-        Shape:
-            ``batch[0]``: (B, ...) -> what the model makes of it.
-        """
-        return self.model(self.batch[0])
-
-    def get_loss(self) -> Tensor:
-        """Return the loss of the prediction.
-
-        Shape:
-            ``pred`` and ``batch[1:]`` -> (), floating.
-        """
-        return self.loss_func(self.pred, *self.batch[1:])
-
-    def backward(self) -> None:
-        """Add the gradient of the loss to the parameters' gradients."""
-        self.scaler.scale(self.loss).backward()
-
-    def step(self) -> None:
-        """Let the optimizer change the weights, and drop the gradients."""
-        self.scaler.step(self.opt)
-        self.scaler.update()
-        self.opt.zero_grad()
-
-    # The loop.
-
-    def fit(
-        self, n_epochs: int, lr: float | None = None, cbs: Iterable[Callback] = ()
-    ) -> None:
-        """Train: an epoch is a pass over ``dls.train``, then one over ``dls.valid``.
+    def validate(
+        self, dl: Iterable[Any] | None = None, cbs: Iterable[Callback] = ()
+    ) -> dict[str, float]:
+        """Return the mean loss over a loader, and what callbacks measured on the way.
 
         Args:
-            n_epochs: How many epochs, at least 1.
-            lr: A new learning rate for all parameter groups; it stays after the fit.
-            cbs: Who listens to this fit, beside the Learner's own callbacks.
+            dl: The loader; ``dls.valid`` if left out.
+            cbs: Who listens, beside the Learner's own callbacks.
+
+        Returns:
+            ``valid_loss``, and the figures of ``MetricsCallback`` if it listens.
 
         Raises:
-            OptionError: If ``n_epochs`` is not such a number, a pass gives no batch, a
-                fit is running already, or a signal is raised where it has no meaning.
+            OptionError: If there is no loader, it is empty, or a fit is running.
         """
-        checks.check_epochs(n_epochs)
-        with self._session(n_epochs, cbs):
-            self.opt.zero_grad()  # a fit that was interrupted may have left some
-            for group in self.opt.param_groups if lr is not None else ():
-                group["lr"] = lr
+        loader, mean_loss = checks.loader_or_valid(self, dl), MeanLoss()
+        with self._session(0, [mean_loss, *checked(cbs)]):
+            self.row = {}
             self.emit("before_fit")
-            for self.epoch in range(self.epoch, n_epochs):
-                self._one_epoch()
+            self._validate(loader)
             self.emit("after_fit")
+        return mean_loss.row() | self.row
 
-    def _one_epoch(self) -> None:
-        self.row = {"epoch": self.epoch}
-        self.emit("before_epoch")
-        with self._pass(self.dls.train, training=True):
-            self.emit("before_train")
-            self._all_batches()
-            self.emit("after_train")
-        if self.dls.valid is not None:
-            self._validate(self.dls.valid)
-        self.history.append(self.row)
-        self.emit("after_epoch")
+    def get_preds(self, dl: Iterable[Any] | None = None) -> tuple[Tensor, Tensor]:
+        """Return the predictions for all samples of a loader, and their targets.
 
-    def _validate(self, dl: Iterable[Any]) -> None:
-        with self._pass(dl, training=False):
-            self.emit("before_validate")
-            self._all_batches()
-            self.emit("after_validate")
+        Args:
+            dl: The loader; ``dls.valid`` if left out.
 
-    def _all_batches(self) -> None:
-        for self.iter, self.batch in enumerate(self.dl):
-            with suppress(CancelBatch):
-                self._one_batch()
-        checks.check_not_empty(self)
+        Raises:
+            OptionError: If there is no loader, it is empty, or a fit is running.
 
-    def _one_batch(self) -> None:
-        self.emit("before_batch")
-        with self.autocast():
-            self.pred = self.forward()
-            self.emit("after_pred")
-            self.loss = self.get_loss()
-            self.emit("after_loss")
-        if self.training:
-            self.backward()
-            with suppress(CancelStep):
-                self.emit("after_backward")
-                self.step()
-                self.step_count += 1
-                self.emit("after_step")
-        self.emit("after_batch")
+        Shape:
+            -> predictions (N, ...) and targets (N, ...), on the device of the batches.
+        """
+        found = Collect()
+        self.validate(dl, [found])
+        return torch.cat(found.preds), torch.cat(found.targets)
+
+    def predict(self, x: Any) -> Any:
+        """Return the model's output for inputs, in evaluation mode, without gradients.
+
+        Args:
+            x: A batch of inputs; of a single one, make a batch: ``x[None]``.
+
+        Shape:
+            x: (B, ...), what the model is called with -> what it makes of it.
+        """
+        found = Collect()
+        self.validate([(x,)], [found])
+        return found.preds[0]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write weights and optimizer to a file, which is there whole or not at all."""
+        saving.write(self.state_dict(), path)
+
+    def load(self, path: str | os.PathLike[str], *, with_opt: bool = True) -> None:
+        """Take weights and the optimizer's state from a file that was saved.
+
+        Only tensors and plain values are read: no code in the file is run. What does
+        not fit is refused before anything is changed.
+
+        Args:
+            path: What ``save`` or ``Checkpoint`` wrote.
+            with_opt: Whether to take the optimizer's state too.
+
+        Raises:
+            DataError: If there is no such file, or it was not written by ``save``.
+            ShapeError: If names or shapes of the weights are not the model's.
+        """
+        self.load_state_dict(saving.read(path), with_opt=with_opt)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of model, optimizer and scaler; their memory is shared."""
+        return {k: getattr(self, k).state_dict() for k in ("model", "opt", "scaler")}
+
+    def load_state_dict(self, state: Mapping[str, Any], with_opt: bool = True) -> None:
+        """Take over what ``state_dict`` returned.
+
+        Args:
+            state: The states of model, optimizer and scaler.
+            with_opt: Whether to take the last two as well.
+
+        Raises:
+            ShapeError: If names or shapes of the weights are not the model's.
+        """
+        saving.check_weights(self.model, state["model"])
+        if with_opt:
+            self.opt.load_state_dict(state["opt"])
+        if with_opt and state["scaler"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
+        self.model.load_state_dict(state["model"])
 
     @contextmanager
-    def _session(self, n_epochs: int, cbs: Iterable[Callback]) -> Iterator[None]:
-        """Have everybody listen, and clean up after whatever ends it."""
-        checks.check_idle(self._on is self._nobody)
-        on = handlers_by_event([*self.cbs, *checked(cbs)])
-        self._on, self.n_epochs, self.epoch, self.stop_reason = on, n_epochs, 0, ""
+    def added_cbs(self, *cbs: Callback) -> Iterator[None]:
+        """Have more callbacks for the length of a ``with`` block."""
+        before = self.cbs
+        self.cbs = checked([*before, *cbs])
         try:
-            with ExitStack() as cleanup:  # goes on with the others when one fails
-                for handler in reversed(on["cleanup_fit"]):
-                    cleanup.callback(handler, self)
-                try:
-                    yield
-                except CancelFit as signal:
-                    self.stop_reason = str(signal)
-        except Cancel as signal:
-            raise checks.misplaced(signal) from signal
+            yield
         finally:
-            self._on = self._nobody
+            self.cbs = before
 
     @contextmanager
-    def _pass(self, dl: Iterable[Any], *, training: bool) -> Iterator[None]:
-        """Set the mode of the model and of autograd; tell errors where they arose."""
-        self.dl, self.n_iter, self.training = dl, checks.length(dl), training
-        self.iter, self.batch, self.pred = -1, (), None
-        self.model.train(training)
-        with suppress(CancelEpoch), torch.set_grad_enabled(training):
-            try:
-                yield
-            except Cancel:
-                raise
-            except Exception as error:
-                error.add_note(checks.where(self))
-                raise
+    def removed_cbs(self, *cbs: Callback) -> Iterator[None]:
+        """Do without some callbacks for the length of a ``with`` block."""
+        before = self.cbs
+        self.cbs = [cb for cb in before if not any(cb is other for other in cbs)]
+        try:
+            yield
+        finally:
+            self.cbs = before
+
+    def find(self, kind: type[AnyCallback]) -> AnyCallback:
+        """Return the first callback of a class, such as ``learn.find(Recorder)``.
+
+        Raises:
+            UnknownNameError: If there is none.
+        """
+        found = next((cb for cb in self.cbs if isinstance(cb, kind)), None)
+        if found is None:
+            names = {type(cb).__name__ for cb in self.cbs}
+            raise UnknownNameError.of("callback", kind.__name__, names)
+        return found
+
+    def __repr__(self) -> str:
+        """Show the loop with those who listen to each event, in the order of calls."""
+        return handler_table(self)

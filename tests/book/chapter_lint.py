@@ -24,7 +24,7 @@ OPTION = re.compile(r"^\s*:[\w-]+:.*$")
 CITED = re.compile(r"\{cite|<!--\s*cited\s*-->")
 MEASUREMENT = re.compile(
     r"""(?<![\w.,])\d[\d.,]*            # a number that begins here
-    (?:\s?(?:%|×|per\s?cent)            # a share, a factor
+    (?:\s?(?:%|\u00d7|per\s?cent)            # a share, a factor
      |\s?(?:[mnµ]s|[KMG]i?B|[MGT]FLOP)  # units that are no words
      |\s(?:s|x|times|seconds?|minutes?|hours?)\b)
     |\baccurac(?:y|ies)\s(?:of|is|was|reached)\s\d[\d.,]*""",
@@ -88,16 +88,14 @@ class Chapter:
                     fences.pop()
                 shown[i] = False
             elif opening:
-                is_prose = (
-                    opening["info"].strip().lstrip("{").startswith(PROSE_DIRECTIVES)
-                )
-                fences.append((opening["fence"], is_prose))
+                kind = opening["info"].strip().lstrip("{")
+                fences.append((opening["fence"], kind.startswith(PROSE_DIRECTIVES)))
                 shown[i] = False
             else:
                 options = bool(fences) and OPTION.match(line)
                 shown[i] = i >= start and not options and all(p for _, p in fences)
-        text = "\n".join(line if keep else "" for line, keep in zip(lines, shown))
-        return text
+        pairs = zip(lines, shown, strict=True)
+        return "\n".join(line if keep else "" for line, keep in pairs)
 
     @property
     def words(self):
@@ -121,26 +119,23 @@ def lint(chapter, rules=None):
 def cells_are_plain_python(chapter):
     for cell in chapter.cells:
         if cell.tree() is None:
-            yield (
-                cell.line,
-                "the cell is not plain Python (magics belong to no chapter)",
-            )
+            yield cell.line, "the cell is not plain Python; magics belong to no chapter"
 
 
 def cells_are_short(chapter):
     for cell in chapter.cells:
-        lines = cell.source.splitlines()
-        if len(lines) > MAX_CELL_LINES:
-            yield (
-                cell.line,
-                f"the cell has {len(lines)} lines; {MAX_CELL_LINES} is most",
-            )
-        for line in lines:
+        count = len(cell.source.splitlines())
+        if count > MAX_CELL_LINES:
+            yield cell.line, f"the cell has {count} lines; {MAX_CELL_LINES} is most"
+
+
+def cells_are_narrow(chapter):
+    text = chapter.text.splitlines()
+    for cell in chapter.cells:
+        for line in cell.source.splitlines():
             if len(line) > MAX_COLUMNS:
-                yield (
-                    cell.line,
-                    f"{len(line)} columns, {MAX_COLUMNS} is most: {line[:40]}",
-                )
+                place = text.index(line, cell.line) + 1
+                yield place, f"{len(line)} columns; {MAX_COLUMNS} is most"
 
 
 def imports_are_named(chapter):
@@ -154,25 +149,19 @@ def package_names_are_not_redefined(chapter):
     for cell in chapter.cells:
         for name in sorted(_defined(cell.tree())):
             if name in package_names():
-                yield (
-                    cell.line,
-                    f"defines {name!r}, which {package_names()[name]} exports: "
-                    "import it, or give the chapter's stage its own name",
-                )
+                owner = package_names()[name]
+                yield cell.line, f"defines {name!r}, which {owner} exports: import it"
 
 
 def measurements_are_not_typed(chapter):
     prose = INLINE.sub(_blank, chapter.prose)
+    fix = "record() it and show it with {glue:text}, or add <!-- cited -->"
     for start, sentence in _sentences(chapter.prose):
         if CITED.search(sentence):
             continue
         for match in MEASUREMENT.finditer(prose, start, start + len(sentence)):
             line = prose.count("\n", 0, match.start()) + 1
-            yield (
-                line,
-                f"typed measurement {' '.join(match[0].split())!r}: record() it and show "
-                "it with {glue:text}, or mark the sentence with <!-- cited -->",
-            )
+            yield line, f"typed measurement {' '.join(match[0].split())!r}: {fix}"
 
 
 def the_last_cell_stamps(chapter):
@@ -195,10 +184,7 @@ def exercises_have_executed_solutions(chapter):
         elif label not in solutions:
             yield line, f"the exercise {label!r} has no solution"
         elif solutions[label] == 0:
-            yield (
-                line,
-                f"the solution of {label!r} has no code cell, so nothing tests it",
-            )
+            yield line, f"no code cell tests the solution of {label!r}"
 
 
 def roles_name_the_package(chapter):
@@ -217,6 +203,7 @@ def length_is_right(chapter):
 RULES = [
     cells_are_plain_python,
     cells_are_short,
+    cells_are_narrow,
     imports_are_named,
     package_names_are_not_redefined,
     measurements_are_not_typed,

@@ -90,8 +90,9 @@ class Build:
         """Write what goes beside the pages, then let the gate judge."""
         if error or app.builder.name != "html":
             return
-        cache.keep(app)
         pages = list(self.pages.values())
+        cache.keep(app)
+        cache.forget(app, pages)
         mathjax.copy_files(app.outdir)
         notebooks.write_all(app, pages)
         report.write(app, pages)

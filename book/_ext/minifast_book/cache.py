@@ -12,13 +12,19 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_cache import get_cache
+
 from minifast_book.console import say
 from minifast_book.fingerprint import facts, fingerprint
 from minifast_book.surroundings import settle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sphinx.application import Sphinx
     from sphinx.config import Config
+
+    from minifast_book.harvest import Page
 
 KEPT = 5  # folders of earlier fingerprints, so that going back to a branch is quick
 FACTS = "facts.json"
@@ -58,6 +64,15 @@ def keep(app: Sphinx) -> None:
         (folder / FACTS).write_text(json.dumps(now, indent=1) + "\n")
         folder.rename(target)
         app.config.nb_execution_cache_path = str(target)
+
+
+def forget(app: Sphinx, pages: Iterable[Page]) -> None:
+    """Drop what a rebuild executed after all: it is not of the machine it claims."""
+    if rebuilding():
+        cache = get_cache(app.config.nb_execution_cache_path)
+        for page in pages:
+            if page.fresh and page.record is not None:
+                cache.remove_cache(page.record)
 
 
 def rebuilding() -> bool:

@@ -37,6 +37,7 @@ class Page:
         seconds: How long that took, in seconds.
         fresh: Whether it was in this build.
         error: Kind of the error that ended the execution.
+        record: Key of its outputs in the cache; None if there are none.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Page:
     seconds: float = 0.0
     fresh: bool = False
     error: str | None = None
+    record: int | None = None
 
     def code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
         """Yield each code cell with the line of its source at which it begins."""
@@ -94,13 +96,13 @@ def _page(app: Sphinx, name: str, since: float) -> Page:
         return Page(name, title, source)
     path = Path(app.outdir).parent / "jupyter_execute" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    executed = datetime.fromtimestamp(done["mtime"], UTC)
+    executed, record = datetime.fromtimestamp(done["mtime"], UTC), None
     cache = get_cache(app.config.nb_execution_cache_path)
     with suppress(KeyError):  # a failed notebook is not in the cache
-        record = cache.match_cache_notebook(notebook)
+        entry = cache.match_cache_notebook(notebook)
         # Kept as UTC but read back without a time zone, which myst-nb takes for local.
-        executed = record.created.replace(tzinfo=UTC)
-        _, notebook = cache.merge_match_into_notebook(notebook)
+        executed = entry.created.replace(tzinfo=UTC)
+        record, notebook = cache.merge_match_into_notebook(notebook)
     return Page(
         name,
         title,
@@ -110,4 +112,5 @@ def _page(app: Sphinx, name: str, since: float) -> Page:
         seconds=done["runtime"] or 0.0,
         fresh=executed.timestamp() >= since,
         error=done["error"],
+        record=record,
     )

@@ -4,7 +4,7 @@ A stand-in has the folders and file formats of the set it stands for, so the sam
 reads both; its content is generated, always the same, from what is installed anyway:
 Python's standard library, torch, and the fonts that matplotlib ships.
 
-Book: ch. 00, "How this book works".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations

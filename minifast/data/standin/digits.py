@@ -11,7 +11,7 @@ Source: Simard, Steinkraus & Platt, "Best Practices for Convolutional Neural Net
     LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998,
     section III.A (how MNIST was fitted and centred).
 
-Book: ch. 00, "How this book works".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The files are parsed with ``ast`` and never imported. Only paragraphs that read as
 English are kept: no code, no doctests, no tables, no lists of arguments.
 
-Book: ch. 30, "Text data".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ MARKUP = (
 )
 SENTENCE = re.compile(r"""["'(]?[A-Z][^|\\]*[.!?)"']""")
 WORD = re.compile(r"""["'(]*[A-Za-z]+(?:[-'][A-Za-z]+)*["').,;:!?]*""")
-CODE = re.compile(r"^\s|>>>|^\.\.|^[-=~^#*+|]{2,}|::$|https?://|[{}]|^[-*+:@]|[\ud800-\udfff]", re.M)
+CODE = re.compile(
+    r"^\s|>>>|::$|^\.\.|^[-*+:@]|^[=~^#|]{2,}"  # indented, prompts, lists, rules
+    r"|https?://|[{}]|[\ud800-\udfff]",
+    re.MULTILINE,
+)
 
 
 class Docstring(NamedTuple):
@@ -130,8 +134,8 @@ def prose(text: str) -> list[str]:
         The paragraphs, each on one line, with no markup.
 
     Example:
-        >>> prose('Return the ``sum``.\n\n    >>> add(1, 2)\n    3')
-        ['Return the sum.']
+        >>> prose('Return the ``sum`` of both.\n\n    >>> add(1, 2)\n    3')
+        ['Return the sum of both.']
     """
     for pattern, plain in MARKUP:
         text = pattern.sub(plain, text)
@@ -146,4 +150,4 @@ def _is_english(block: str) -> bool:
         return False
     words = block.split()
     plain = sum(WORD.fullmatch(word) is not None for word in words)
-    return len(words) >= 4 and plain > 0.8 * len(words)
+    return len(words) >= 4 and plain >= 0.8 * len(words)

@@ -5,7 +5,7 @@ y down) with proportions that differ from call to call. The pen turns, stretches
 places it. All of them colour with the same four random inks, so a colour says nothing
 about a class; outline and pattern do.
 
-Book: ch. 19, "Data blocks".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations

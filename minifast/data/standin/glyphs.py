@@ -1,6 +1,6 @@
 """The shapes of printed digits, as fields of distance to the path of a pen.
 
-Book: ch. 00, "How this book works".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations
@@ -113,11 +113,11 @@ def _thin(masks: torch.Tensor) -> torch.Tensor:
             n, _, e, _, s, _, w, _ = ring = [
                 masks.roll((-dy, -dx), (1, 2)) for dy, dx in around
             ]
-            count = torch.stack(ring).sum(0)
+            count = torch.stack(ring).sum(0, dtype=torch.uint8)
             turn = zip(ring, [*ring[1:], n], strict=True)
-            crossings = torch.stack([~a & b for a, b in turn]).sum(0)
+            enters = torch.stack([~a & b for a, b in turn]).sum(0, dtype=torch.uint8)
             keeps = (n & e & s | e & s & w) if side == 0 else (n & e & w | n & s & w)
-            drop = (count >= 2) & (count <= 6) & (crossings == 1) & ~keeps
+            drop = (count >= 2) & (count <= 6) & (enters == 1) & ~keeps
             masks = masks & ~drop
         if masks.equal(before):
             return masks

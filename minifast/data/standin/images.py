@@ -6,7 +6,7 @@ n03000684 chain saw, n03028079 church, n03394916 French horn, n03417042 garbage 
 n03425413 gas pump, n03445777 golf ball, n03888257 parachute. Colour, place, size,
 angle, light and background vary freely and in the same way for all classes.
 
-Book: ch. 19, "Data blocks".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A pen that draws polygons, turned and placed, in the colours that it was given.
 
-Book: ch. 00, "How this book works".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations

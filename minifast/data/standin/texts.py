@@ -5,7 +5,7 @@ which library wrote it? Python's standard library plays ``neg`` and torch plays 
 Language modelling, for WikiText-2: the prose of the standard library, one article per
 module. Both are real text with real labels; it depends on the installed versions.
 
-Book: ch. 30, "Text data".
+Book: ch. 00, "The data".
 """
 
 from __future__ import annotations

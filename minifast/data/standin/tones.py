@@ -5,7 +5,7 @@ pitch, made louder near three resonances (formants) that glide from one sound to
 next; an unvoiced one is filtered noise. It is no speech, but it is told apart as speech
 is: by how the spectrum moves.
 
-Book: ch. 33, "Audio".
+Book: ch. 00, "The data".
 
 Source: Peterson & Barney, "Control Methods Used in a Study of the Vowels", 1952, table
     II: the vowels' formants are the means for men. The other sounds are our own choice.

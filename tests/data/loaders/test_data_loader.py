@@ -8,7 +8,7 @@ from minifast.data.loaders.data_loader import DataLoader
 from minifast.data.loaders.dataset import Dataset
 from minifast.data.loaders.samplers import Sampler
 from minifast.data.loaders.tensor_loader import TensorLoader
-from minifast.errors import DTypeError, OptionError, ShapeError
+from minifast.errors import DTypeError, OptionError
 
 # Python warns from 3.12 on when a process with threads starts another; torch's loader
 # does that, and its threads are torch's own.
@@ -98,13 +98,6 @@ def test_workers_give_the_same_batches_pass_after_pass(dataset):
     for _ in range(2):
         assert_same_batches(ahead, here)
     assert torch.equal(ahead.generator.get_state(), here.generator.get_state())
-
-
-@may_fork
-def test_an_error_in_a_worker_keeps_its_kind():
-    ragged = [torch.zeros(2), torch.zeros(3)]
-    with pytest.raises(ShapeError, match=r"tensor \(3,\) float32 on cpu in sample 1"):
-        list(DataLoader(ragged, 2, num_workers=1))
 
 
 def test_a_list_is_a_data_set():

@@ -1,0 +1,172 @@
+"""The chapters keep the rules, and each rule notices what it is there for."""
+
+import chapter_lint
+import pytest
+from chapter_lint import ROOT, Chapter, lint
+
+CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.md"))
+
+HEAD = """\
+---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+# A chapter
+"""
+
+
+def chapter(*parts):
+    return Chapter(HEAD + "\n\n".join(parts) + "\n")
+
+
+def cell(source, header=""):
+    return f"```{{code-cell}} python3\n{header}{source}\n```"
+
+
+def problems(rule, *parts):
+    return list(rule(chapter(*parts)))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_keeps_the_rules(path, record_property):
+    text = Chapter(path.read_text(encoding="utf-8"))
+    record_property("words", text.words)
+    place = path.relative_to(ROOT).as_posix()
+    found = [f"{place}:{line}: {message}" for line, message in lint(text)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_there_are_chapters_numbered_without_gaps():
+    numbers = [int(path.name[:2]) for path in CHAPTERS]
+    assert numbers == list(range(len(CHAPTERS)))
+    assert numbers
+
+
+def test_magics_are_no_plain_python():
+    found = problems(chapter_lint.cells_are_plain_python, cell("%matplotlib inline"))
+    assert [line for line, _ in found] == [7]
+
+
+def test_long_cells():
+    rule = chapter_lint.cells_are_short
+    assert not problems(rule, cell("\n".join(["x = 1"] * 20)))
+    [(line, message)] = problems(rule, cell("\n".join(["x = 1"] * 21)))
+    assert (line, message) == (7, "the cell has 21 lines; 20 is most")
+
+
+def test_the_header_of_a_cell_does_not_count():
+    header = "---\nmystnb: {image: {alt: A curve.}}\n---\n"
+    assert not problems(
+        chapter_lint.cells_are_short, cell("\n".join(["x = 1"] * 20), header)
+    )
+
+
+def test_wide_cells_are_told_by_their_line():
+    wide = "y = " + "1 + " * 22 + "1"
+    found = problems(chapter_lint.cells_are_narrow, cell(f"x = 1\n{wide}"))
+    assert found == [(9, f"{len(wide)} columns; 88 is most")]
+
+
+def test_star_imports():
+    found = problems(chapter_lint.imports_are_named, cell("from torch.nn import *"))
+    assert found == [(7, "star import from torch.nn: name what you use")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def claim(): ...", "class Timing: ...", "measure = 3", "for record in []: ..."],
+)
+def test_redefined_names(source):
+    [(line, message)] = problems(
+        chapter_lint.package_names_are_not_redefined, cell(source)
+    )
+    assert line == 7
+    assert "minifast.book" in message
+
+
+def test_importing_a_name_or_using_it_inside_a_function_redefines_nothing():
+    sources = ["from minifast.book import claim", "def f():\n    claim = 1"]
+    rule = chapter_lint.package_names_are_not_redefined
+    assert not problems(rule, *map(cell, sources))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "measurement"),
+    [
+        ("It is 50,000 times faster.", "50,000 times"),
+        ("Nearly 97.4% are right.", "97.4%"),
+        ("That takes 12 ms here.", "12 ms"),
+        ("That takes 3.5 s.", "3.5 s"),
+        ("We reach 300 GFLOP/s.", "300 GFLOP"),
+        ("An accuracy of 0.97 is good.", "accuracy of 0.97"),
+        ("It is twice as fast, 2\u00d7 in all.", "2\u00d7"),
+        ("It needs 45 seconds\nof patience.", "45 seconds"),
+    ],
+)
+def test_typed_measurements(sentence, measurement):
+    [(line, message)] = problems(chapter_lint.measurements_are_not_typed, sentence)
+    assert line == 7
+    assert repr(measurement) in message
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It is {glue:text}`ratio` times faster.",
+        "Ciresan reached 0.35% in 2010 {cite}`ciresan2010`.",
+        "The course's own page says 94%. <!-- cited -->",
+        "The course says 94% <!-- cited --> of them.",
+        "With $10\\%$ more, `97%` in code, and 28 by 28 pixels in the 1980s.",
+        "Three times seven is a sum of 3 numbers in 10 classes.",
+        "See [the page](https://example.org/50%25).",
+        "```python\ntook = '12 ms'\n```",
+    ],
+)
+def test_what_is_no_typed_measurement(sentence):
+    assert not problems(chapter_lint.measurements_are_not_typed, sentence)
+
+
+def test_measurements_in_notes_count_and_options_do_not():
+    note = ":::{note}\n:class: dropdown\nIt is 9 times faster.\n:::"
+    [(line, _)] = problems(chapter_lint.measurements_are_not_typed, note)
+    assert line == 9
+
+
+def test_the_stamp():
+    rule = chapter_lint.the_last_cell_stamps
+    hidden = ":tags: [remove-input]\n\n"
+    assert not problems(rule, cell("x = 1"), cell("stamp()", hidden))
+    assert "remove-input" in problems(rule, cell("stamp()"))[0][1]
+    assert "stamp()" in problems(rule, cell("stamp()", hidden), cell("x = 1"))[0][1]
+    assert "stamp()" in problems(rule, "No cell at all.")[0][1]
+
+
+EXERCISE = "```{exercise-start}\n:label: ex-a\n```\nDo it.\n```{exercise-end}\n```"
+SOLUTION = "````{solution-start} ex-a\n````\n%s\n````{solution-end}\n````"
+
+
+def test_exercises():
+    rule = chapter_lint.exercises_have_executed_solutions
+    assert not problems(rule, EXERCISE, SOLUTION % cell("x = 1"))
+    assert problems(rule, EXERCISE) == [(7, "the exercise 'ex-a' has no solution")]
+    [(line, message)] = problems(rule, EXERCISE, SOLUTION % "Think.", cell("x = 1"))
+    assert (line, message) == (7, "no code cell tests the solution of 'ex-a'")
+    unlabelled = EXERCISE.replace(":label: ex-a\n", "")
+    assert problems(rule, unlabelled) == [(7, "the exercise has no :label:")]
+
+
+def test_roles_give_whole_names():
+    rule = chapter_lint.roles_name_the_package
+    good = "{py:func}`~minifast.book.claim`, {py:func}`it <minifast.book.claim>`"
+    assert not problems(rule, good)
+    [(line, _)] = problems(rule, "See {py:func}`claim`.")
+    assert line == 7
+
+
+def test_length_counts_words_of_prose_alone():
+    text = "Four words of prose. $a b c$ `code here`\n\n" + cell("a = 1  # no word")
+    title, formula, code = 2, 1, 1
+    assert chapter(text).words == title + 4 + formula + code
+    assert problems(chapter_lint.length_is_right, text)
+    assert not problems(chapter_lint.length_is_right, "word " * 2000)
