@@ -203,13 +203,13 @@ def _print_table(title: str, rows: list[Row]) -> None:
             format_time(row.median_s),
             f"{format_time(row.low_s)} to {format_time(row.high_s)}",
             f"{format_count(row.ratio)} x",
-            last(row),
+            _last(row),
         ]
         print("|", " | ".join(cells), "|")
 
 
-def _added(row: Row) -> str:
-    return f"{'-' if row.added_s < 0 else ''}{format_time(abs(row.added_s))}"
+def _last(row: Row) -> str:
+    return format_time(row.added_s) if row.gflops is None else format_count(row.gflops)
 
 
 def peak_gflops(device: str, dtype: torch.dtype, side: int) -> float:

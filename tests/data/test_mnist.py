@@ -63,6 +63,18 @@ def test_raw_pixels_can_be_had_back(write_mnist):
     assert torch.equal(pixels.round().long().squeeze(1), train)
 
 
+def test_raw_pixels_are_left_alone_on_request(write_mnist):
+    train = images(6)
+    data = write_mnist(train, labels(6), images(2), labels(2))
+    raw = load_mnist(data, normalize=False)
+    scaled = load_mnist(data)
+    assert raw.train_images.min() >= 0
+    assert raw.train_images.max() <= 1
+    assert (raw.mean, raw.std) == (scaled.mean, scaled.std)
+    back = scaled.test_images * scaled.std + scaled.mean
+    torch.testing.assert_close(back, raw.test_images)
+
+
 def test_says_what_it_is(write_mnist):
     mnist = load_mnist(write_mnist(images(12), labels(12), images(5), labels(5)))
     assert "train 12 and test 5 images of 1x28x28 pixels" in repr(mnist)

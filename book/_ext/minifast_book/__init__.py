@@ -66,6 +66,7 @@ class Build:
     def read(self, app: Sphinx, env: BuildEnvironment) -> None:
         """Collect the executed pages, once all are read and before any is written."""
         self.pages = {page.name: page for page in harvest(app, since=self.started)}
+        notebooks.offer_only_executed(app, self.pages.values())
 
     def tabulate(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
         """Fill in the tables of executed pages."""

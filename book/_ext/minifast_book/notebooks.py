@@ -28,6 +28,16 @@ ROLE = re.compile(r"\{(?P<role>[a-z:]+)\}`(?P<text>[^`]+)`")
 TARGET = re.compile(r"^(?P<text>.+?)\s*<[^>]+>$", re.DOTALL)
 
 
+def offer_only_executed(app: Sphinx, pages: Iterable[Page]) -> None:
+    """Keep the theme from looking for the notebook of a page that was not executed.
+
+    It would crash there, before the gate can say what is wrong with the page.
+    """
+    for page in pages:
+        if page.notebook is None:
+            app.env.metadata[page.name].pop("kernelspec", None)
+
+
 def write_all(app: Sphinx, pages: Iterable[Page]) -> None:
     """Put the notebooks of all executed pages beside the site's sources."""
     install = _install_command(repository_url(app.config))

@@ -1,0 +1,298 @@
+"""Random starting weights that keep the size of a signal the same through every layer.
+
+A unit adds up ``fan_in`` products, so weights of variance 1 / fan_in keep the variance
+of a signal on its way forward, and 1 / fan_out that of the gradients on their way back.
+What the activation takes away is given back by its :func:`gain`.
+
+A weight is (out, in) for a linear layer and (out, in, ...) for a convolution. Where the
+order is (in, out), as in a transposed convolution or in ``x @ w``, pass the transposed
+view: ``kaiming_normal_(w.transpose(0, 1))``.
+
+Book: ch. 04 and 05.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Generator, Tensor
+
+from minifast.errors import (
+    DTypeError,
+    OptionError,
+    ShapeError,
+    UnknownNameError,
+    describe,
+)
+
+Mode: TypeAlias = Literal["fan_in", "fan_out"]
+Nonlinearity: TypeAlias = Literal[
+    "linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"
+]
+
+_GAINS: dict[str, float] = {
+    "linear": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,  # for the gradients; lecun_normal_ has the one of the SELU paper
+}
+
+
+def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
+    """Return by how much weights must grow to make up for what the activation takes.
+
+    ReLU sets half of the signal to zero and with it half of the mean square, so weights
+    need twice the variance: a gain of sqrt(2).
+
+    Args:
+        nonlinearity: The activation that follows the layer.
+        slope: That of a leaky ReLU below zero, 0.01 if not given; no other has one.
+
+    Raises:
+        UnknownNameError: If there is no such activation.
+        OptionError: If an activation without a slope is given one.
+
+    Example:
+        >>> gain("relu") ** 2
+        2.0000000000000004
+        >>> gain("leaky_relu", slope=1.0) == gain("linear")
+        True
+
+    Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2, eq. 15.
+    Book: ch. 04.
+    """
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + (0.01 if slope is None else slope) ** 2))
+    if nonlinearity not in _GAINS:
+        known = [*_GAINS, "leaky_relu"]
+        raise UnknownNameError.of("nonlinearity", nonlinearity, known)
+    if slope is not None:
+        must, fix = "Only a leaky ReLU has a slope.", "nonlinearity='leaky_relu'?"
+        raise OptionError(must, f"slope {slope} for {nonlinearity!r}", fix)
+    return _GAINS[nonlinearity]
+
+
+def fan_in_and_fan_out(weight: Tensor) -> tuple[int, int]:
+    """Return how many inputs a unit adds up, and how many units an input goes to.
+
+    A kernel of H x W adds up that many numbers of each channel. Near padded borders,
+    and with a stride, the true counts are smaller; so is fan_out if the channels are in
+    groups.
+
+    Raises:
+        ShapeError: If the weight has fewer than two dimensions, or no element.
+        DTypeError: If it does not hold floating-point numbers.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), not empty, floating-point -> two integers.
+
+    Example:
+        >>> fan_in_and_fan_out(torch.empty(10, 784))
+        (784, 10)
+        >>> fan_in_and_fan_out(torch.empty(32, 1, 5, 5))
+        (25, 800)
+
+    Book: ch. 04 and 05.
+    """
+    if weight.ndim < 2 or weight.numel() == 0:
+        must = "A weight must be (out, in) or (out, in, ...), and not empty."
+        fix = "Biases and scales have no fans: set them with zero_() or fill_()."
+        raise ShapeError(must, describe(weight), fix)
+    if not weight.is_floating_point():
+        must, fix = "A weight must be floating-point.", "Use weight.float()."
+        raise DTypeError(must, describe(weight), fix)
+    window = math.prod(weight.shape[2:])
+    return weight.shape[1] * window, weight.shape[0] * window
+
+
+def _kaiming_std(
+    weight: Tensor, mode: Mode, nonlinearity: Nonlinearity, slope: float | None
+) -> float:
+    fans = dict(zip(("fan_in", "fan_out"), fan_in_and_fan_out(weight), strict=True))
+    if mode not in fans:
+        raise UnknownNameError.of("mode", mode, fans)
+    return gain(nonlinearity, slope) / math.sqrt(fans[mode])
+
+
+@torch.no_grad()
+def kaiming_normal_(
+    weight: Tensor,
+    *,
+    mode: Mode = "fan_in",
+    nonlinearity: Nonlinearity = "relu",
+    slope: float | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill a weight with normal numbers of standard deviation gain / sqrt(fan).
+
+    Args:
+        weight: Overwritten in place, and returned.
+        mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
+        nonlinearity: The activation that follows the layer; see :func:`gain`.
+        slope: That of a leaky ReLU.
+        generator: Where the random numbers come from; torch's own if there is none.
+
+    Raises:
+        UnknownNameError: If there is no such mode or nonlinearity.
+        OptionError, ShapeError, DTypeError: As :func:`gain` and
+            :func:`fan_in_and_fan_out` do.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), floating-point -> itself.
+
+    Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2.
+    Book: ch. 04.
+    """
+    std = _kaiming_std(weight, mode, nonlinearity, slope)
+    return weight.normal_(0, std, generator=generator)
+
+
+@torch.no_grad()
+def kaiming_uniform_(
+    weight: Tensor,
+    *,
+    mode: Mode = "fan_in",
+    nonlinearity: Nonlinearity = "relu",
+    slope: float | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill a weight with uniform numbers of standard deviation gain / sqrt(fan).
+
+    They lie between plus and minus sqrt(3) times that. With ``slope=math.sqrt(5)`` and
+    ``nonlinearity="leaky_relu"``, torch's default for its layers, the gain is
+    sqrt(1/3), so the bound is 1 / sqrt(fan_in).
+
+    Args:
+        weight: Overwritten in place, and returned.
+        mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
+        nonlinearity: The activation that follows the layer; see :func:`gain`.
+        slope: That of a leaky ReLU.
+        generator: Where the random numbers come from; torch's own if there is none.
+
+    Raises:
+        UnknownNameError: If there is no such mode or nonlinearity.
+        OptionError, ShapeError, DTypeError: As :func:`gain` and
+            :func:`fan_in_and_fan_out` do.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), floating-point -> itself.
+
+    Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2.
+    Book: ch. 04 and 05.
+    """
+    bound = math.sqrt(3) * _kaiming_std(weight, mode, nonlinearity, slope)
+    return weight.uniform_(-bound, bound, generator=generator)
+
+
+def _xavier_std(weight: Tensor, gain: float) -> float:
+    return gain * math.sqrt(2 / sum(fan_in_and_fan_out(weight)))
+
+
+@torch.no_grad()
+def xavier_normal_(
+    weight: Tensor, *, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill a weight with normal numbers of variance gain^2 2 / (fan_in + fan_out).
+
+    It is a compromise: only a square layer keeps both the signal and the gradients.
+
+    Args:
+        weight: Overwritten in place, and returned.
+        gain: A factor on all numbers, such as ``gain("tanh")``.
+        generator: Where the random numbers come from; torch's own if there is none.
+
+    Raises:
+        ShapeError, DTypeError: As :func:`fan_in_and_fan_out` does.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), floating-point -> itself.
+
+    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep
+    feedforward neural networks", sec. 4.2.1, eq. 12.
+    Book: ch. 04.
+    """
+    return weight.normal_(0, _xavier_std(weight, gain), generator=generator)
+
+
+@torch.no_grad()
+def xavier_uniform_(
+    weight: Tensor, *, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill a weight with uniform numbers of variance gain^2 2 / (fan_in + fan_out).
+
+    Args:
+        weight: Overwritten in place, and returned.
+        gain: A factor on all numbers, such as ``gain("tanh")``.
+        generator: Where the random numbers come from; torch's own if there is none.
+
+    Raises:
+        ShapeError, DTypeError: As :func:`fan_in_and_fan_out` does.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), floating-point -> itself.
+
+    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep
+    feedforward neural networks", sec. 4.2.1, eq. 16.
+    Book: ch. 04.
+    """
+    bound = math.sqrt(3) * _xavier_std(weight, gain)
+    return weight.uniform_(-bound, bound, generator=generator)
+
+
+def lecun_normal_(weight: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """Fill a weight with normal numbers of variance 1 / fan_in, as SELU needs it.
+
+    Args:
+        weight: Overwritten in place, and returned.
+        generator: Where the random numbers come from; torch's own if there is none.
+
+    Raises:
+        ShapeError, DTypeError: As :func:`fan_in_and_fan_out` does.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), floating-point -> itself.
+
+    Source: LeCun et al. 1998, "Efficient backprop", sec. 4.6, eq. 16; Klambauer et al.
+    2017, "Self-normalizing neural networks", paragraph "Initialization".
+    Book: ch. 04.
+    """
+    return kaiming_normal_(weight, nonlinearity="linear", generator=generator)
+
+
+@torch.no_grad()
+def orthogonal_(
+    weight: Tensor, *, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill a weight with a random rotation: no direction grows, and none shrinks.
+
+    The smaller dimension decides: with out <= in the rows are orthonormal, otherwise
+    the columns are. The kernels of a convolution count as one row for each output.
+
+    Args:
+        weight: Overwritten in place, and returned.
+        gain: A factor on all numbers, such as ``gain("relu")``.
+        generator: Where the random numbers come from; torch's own if there is none.
+
+    Raises:
+        ShapeError, DTypeError: As :func:`fan_in_and_fan_out` does.
+
+    Shape:
+        weight: (out, in) or (out, in, ...), floating-point -> itself.
+
+    Source: Saxe et al. 2014, "Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks", sec. 3; Mezzadri 2007, "How to generate random
+    matrices from the classical compact groups", sec. 5.
+    Book: ch. 04.
+    """
+    fan_in_and_fan_out(weight)
+    # There is no QR decomposition in half precision.
+    dtype = torch.promote_types(weight.dtype, torch.float32)
+    flat = torch.empty_like(weight.flatten(1), dtype=dtype).normal_(generator=generator)
+    wide = flat.shape[0] < flat.shape[1]
+    q, r = torch.linalg.qr(flat.T if wide else flat)
+    # Without the signs of r the rotation would not be drawn evenly from all of them.
+    q = q * r.diagonal().sign()
+    return weight.copy_((q.T if wide else q).reshape(weight.shape)).mul_(gain)
