@@ -17,6 +17,9 @@ SITE := _build/html/index.html
 
 export MINIFAST_SCALE := $(SCALE)
 export MINIFAST_DATA := $(DATA)
+# A thread that waits for another sleeps instead of spinning. On a busy machine, spinning
+# threads make small operations tens of times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
 export BOOK_CACHE ?= $(CURDIR)/_build/.jupyter_cache
 
 # Absolute paths: Jupyter Book looks a relative table of contents up in the source folder.
@@ -32,19 +35,18 @@ help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: SCALE=small|full  DATA=auto|real|standin  PYTHON=python3  PORT=8000\n'
 
-book: $(VENV)/.book ## Execute the chapters and build the site into _build/html
-	@$(MAKE) --no-print-directory valid
+book: valid $(VENV)/.book ## Execute the chapters and build the site into _build/html
 	$(BUILD) $(STRICT) --path-output .
 
-chapter: $(VENV)/.book ## Execute and render one chapter: make chapter CH=01
-	@$(MAKE) --no-print-directory valid
+chapter: valid $(VENV)/.book ## Execute and render one chapter: make chapter CH=01
 	@page=$$(cd book && ls $(CH)*.md 2>/dev/null | grep '^[0-9]' | head -n 1); \
 	if [ -z "$(CH)" ] || [ -z "$$page" ]; then \
 	  echo "There is no chapter '$(CH)'. Name one by its number, as in make chapter CH=01:"; \
 	  ls book | sed -n 's/^\([0-9].*\)\.md$$/  \1/p'; exit 1; \
 	fi; \
-	mkdir -p _build/chapter && cd _build/chapter && \
-	printf 'format: jb-book\nroot: %s\n' "$${page%.md}" > _toc.yml && cd ../.. && \
+	mkdir -p _build/chapter && \
+	printf 'format: jb-book\nroot: appendix/bibliography\nchapters:\n- file: %s\n' \
+	  "$${page%.md}" > _build/chapter/_toc.yml && \
 	BOOK_PARTIAL=1 $(BUILD) --toc "$(CURDIR)/_build/chapter/_toc.yml" \
 	  --path-output _build/chapter; status=$$?; \
 	echo "The page: _build/chapter/_build/html/$${page%.md}.html"; exit $$status

@@ -113,33 +113,43 @@ def raw(model: nn.Module, train: Batches, valid: Batches) -> Fit:
     return fit
 
 
+class Sums:
+    """What a loop by hand records: sums that stay on the device until the end."""
+
+    def __init__(self) -> None:
+        self.loss: Tensor | float = 0.0
+        self.right: Tensor | int = 0
+        self.n = 0
+
+    def add(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
+        self.loss = self.loss + loss.detach() * len(y)
+        self.right = self.right + (logits.detach().argmax(1) == y).sum()
+        self.n += len(y)
+
+    def means(self) -> tuple[float, float]:
+        return float(self.loss) / self.n, float(self.right) / self.n
+
+
 def raw_recording(model: nn.Module, train: Batches, valid: Batches) -> Fit:
-    """The loop by hand, with sums of loss and hits that stay on the device."""
+    """The loop by hand, with the mean loss and the accuracy of both passes."""
     opt = torch.optim.SGD(model.parameters(), lr=LR)
 
-    def add(sums: Tensor, loss: Tensor, logits: Tensor, y: Tensor) -> int:
-        sums[0] += loss.detach() * len(y)
-        sums[1] += (logits.detach().argmax(1) == y).sum()
-        return len(y)
-
-    def fit() -> list[list[float]]:
+    def fit() -> list[tuple[float, float]]:
         model.train()
-        device = next(model.parameters()).device
-        sums, n = torch.zeros(2, device=device), 0
+        in_training, in_validation = Sums(), Sums()
         for x, y in train:
             logits = model(x)
             loss = F.cross_entropy(logits, y)
             loss.backward()
             opt.step()
             opt.zero_grad()
-            n += add(sums, loss, logits, y)
+            in_training.add(loss, logits, y)
         model.eval()
-        valid_sums, valid_n = torch.zeros(2, device=device), 0
         with torch.no_grad():
             for x, y in valid:
                 logits = model(x)
-                valid_n += add(valid_sums, F.cross_entropy(logits, y), logits, y)
-        return [(sums / n).tolist(), (valid_sums / valid_n).tolist()]
+                in_validation.add(F.cross_entropy(logits, y), logits, y)
+        return [in_training.means(), in_validation.means()]
 
     return fit
 

@@ -229,9 +229,8 @@ def checked(cbs: Iterable[Callback]) -> list[Callback]:
     Book: ch. 11, "The protocol".
     """
     if isinstance(cbs, Callback) or not isinstance(cbs, Iterable):
-        name = type(cbs).__name__
         must = "Callbacks must come as a list, or any other collection."
-        raise DTypeError(must, describe(cbs), f"Write cbs=[{name}(...)].")
+        raise DTypeError(must, describe(cbs), "Put it in a list: cbs=[...].")
     found = list(cbs)
     for i, cb in enumerate(found):
         if not isinstance(cb, Callback):

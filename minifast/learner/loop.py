@@ -73,6 +73,7 @@ class TrainingLoop:
         self.model, self.dls, self.loss_func = model, dls, loss_func
         self.opt = checks.as_optimizer(opt, model, lr)
         self.cbs = checked(cbs)
+        self.active_cbs: list[Callback] = []  # who listens to the fit that is running
         # What callbacks read: it all exists before the first event.
         self.n_epochs = 0  # of this fit; 0 where nothing is trained
         self.epoch = 0
@@ -204,8 +205,10 @@ class TrainingLoop:
     def _session(self, n_epochs: int, cbs: Iterable[Callback]) -> Iterator[None]:
         """Let everybody listen, and clean up after whatever ends it."""
         checks.check_idle(self._on is self._nobody)
-        self._on = on = handlers_by_event([*self.cbs, *checked(cbs)])
-        self.n_epochs, self.epoch, self.stop_reason = n_epochs, 0, ""
+        active = [*self.cbs, *checked(cbs)]
+        self._on = on = handlers_by_event(active)
+        self.active_cbs, self.n_epochs = active, n_epochs
+        self.epoch, self.stop_reason = 0, ""
         try:
             with ExitStack() as cleanup:  # which goes on with the others if one fails
                 for handler in reversed(on["cleanup_fit"]):
@@ -217,7 +220,7 @@ class TrainingLoop:
         except Cancel as signal:
             raise checks.misplaced(signal) from signal
         finally:
-            self._on = self._nobody
+            self._on, self.active_cbs = self._nobody, []
 
     @contextmanager
     def _pass(self, dl: Iterable[Any], *, training: bool) -> Iterator[None]:

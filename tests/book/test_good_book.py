@@ -3,6 +3,7 @@
 The builds follow each other in one folder, as they do at a writer's desk.
 """
 
+import filecmp
 import re
 import shutil
 
@@ -45,6 +46,7 @@ def rebuilt(book, first, after_package):
     """The first site again, from its outputs, in spite of the changed package."""
     book.edit(book.sources / "01-first.md", "Look carefully at", "Look at")
     fingerprint = read_json(book.folder / "first", "execution.json")["fingerprint"]
+    shutil.rmtree(book.folder / "_build")
     return book.build(*STRICT, BOOK_FINGERPRINT=fingerprint)
 
 
@@ -192,9 +194,11 @@ def test_a_change_of_the_package_executes_again(after_package):
 def test_a_site_is_rebuilt_from_its_outputs(book, rebuilt):
     assert rebuilt.returncode == 0, rebuilt.output
     assert rebuilt.executed == []
-    assert read_json(book.site, "execution.json") == read_json(
-        book.folder / "first", "execution.json"
-    )
+    first = book.folder / "first"
+    files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
+    equal, different, missing = filecmp.cmpfiles(first, book.site, files, shallow=False)
+    assert len(equal) > 50
+    assert not different + missing
 
 
 def test_a_rebuild_that_would_execute_fails_each_time(rebuilt_with_new_cell):

@@ -21,6 +21,7 @@ left out, so references to them are no fault).
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,9 +102,12 @@ class Build:
         gate.close(app, pages)
 
 
-def use_templates(app: Sphinx, config: Config) -> None:
-    """Let the templates here stand before the theme's."""
+def adapt(app: Sphinx, config: Config) -> None:
+    """Adapt the configuration to this build."""
+    # Let the templates here stand before the theme's.
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
+    if os.environ.get("BOOK_PARTIAL"):
+        config.suppress_warnings += ["ref", "myst.xref_missing"]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("execution-table", status.ExecutionTable)
     app.connect("config-inited", repository.use_repository, priority=100)
     app.connect("config-inited", cache.choose, priority=100)
-    app.connect("config-inited", use_templates, priority=100)
+    app.connect("config-inited", adapt, priority=100)
     app.connect("source-read", build.begin_page)
     app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)

@@ -48,15 +48,14 @@ def close(app: Sphinx, pages: list[Page]) -> None:
 def find_problems(app: Sphinx, page: Page) -> Iterator[str]:
     """Yield what is wrong with a page, each as one line that begins with the place."""
     place = os.path.relpath(page.source)
-    built = Path(app.builder.get_outfilename(page.name))
     if page.notebook is None:
         yield from _unexecuted(page, place)
     else:
         yield from _failures(page, place)
         yield from _unstamped(page, place)
         yield from _repeated_claims(page, place)
-    yield from _undescribed_images(app, page, place, built)
-    weight = weigh(built)
+    yield from _undescribed_images(app, page, place)
+    weight = weigh(page.built)
     if weight > BUDGET:
         yield (
             f"{place}: the page weighs {weight / 1e6:.1f} MB with its images; "
@@ -122,11 +121,9 @@ def _repeated_claims(page: Page, place: str) -> Iterator[str]:
 KINDS = ("record", "claim")
 
 
-def _undescribed_images(
-    app: Sphinx, page: Page, place: str, built: Path
-) -> Iterator[str]:
-    missing = [image for image in find_images(built) if not image.described]
-    lines = _image_lines(app, page.name) if missing else {}
+def _undescribed_images(app: Sphinx, page: Page, place: str) -> Iterator[str]:
+    missing = [image for image in find_images(page.built) if not image.described]
+    lines = _image_lines(app, page) if missing else {}
     for image in missing:
         line = lines.get(image.name)
         where = f"{place}:{line}" if line else place
@@ -136,13 +133,16 @@ def _undescribed_images(
         )
 
 
-def _image_lines(app: Sphinx, docname: str) -> dict[str, int]:
+def _image_lines(app: Sphinx, page: Page) -> dict[str, int]:
     """Map the file name of each image to its line in the source, where known."""
-    lines = {}
-    for node in app.env.get_doctree(docname).findall(nodes.image):
-        owner = node
-        while owner is not None and owner.line is None:
-            owner = owner.parent
-        if owner is not None:
-            lines[Path(node["uri"]).name] = owner.line
-    return lines
+    images = app.env.get_doctree(page.name).findall(nodes.image)
+    return {Path(image["uri"]).name: _line(image, page) for image in images}
+
+
+def _line(image: nodes.image, page: Page) -> int:
+    line, owner = 0, image
+    while owner is not None:
+        if owner.get("cell_index") is not None:
+            return page.cell_line(owner["cell_index"])
+        line, owner = line or owner.line or 0, owner.parent
+    return line

@@ -32,6 +32,7 @@ class Page:
         name: Path of the page below the book's folder, without suffix.
         title: Its title.
         source: Its source file.
+        built: The page as built.
         notebook: The executed notebook; None if nothing was executed.
         executed: When, in UTC.
         seconds: How long that took, in seconds.
@@ -43,6 +44,7 @@ class Page:
     name: str
     title: str
     source: Path
+    built: Path
     notebook: NotebookNode | None = None
     executed: datetime | None = None
     seconds: float = 0.0
@@ -52,12 +54,13 @@ class Page:
 
     def code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
         """Yield each code cell with the line of its source at which it begins."""
-        if self.notebook is None:
-            return
-        lines = self.notebook.metadata.get("source_map") or []
-        for index, cell in enumerate(self.notebook.cells):
+        for index, cell in enumerate(self.notebook.cells if self.notebook else ()):
             if cell.cell_type == "code":
-                yield (lines[index] if index < len(lines) else 1), cell
+                yield self.cell_line(index), cell
+
+    def cell_line(self, index: int) -> int:
+        """Return the line of the source at which a cell begins."""
+        return self.notebook.metadata["source_map"][index] if self.notebook else 1
 
     def left(self, kind: str) -> list[dict[str, Any]]:
         """Return what the page left of one kind: record, claim or provenance."""
@@ -91,9 +94,10 @@ def harvest(app: Sphinx, *, since: float) -> list[Page]:
 def _page(app: Sphinx, name: str, since: float) -> Page:
     title = app.env.titles[name].astext()
     source = Path(app.env.doc2path(name))
+    built = Path(app.outdir, f"{name}.html")
     done = getattr(app.env, "nb_metadata", {}).get(name, {}).get("exec_data")
     if not done:
-        return Page(name, title, source)
+        return Page(name, title, source, built)
     path = Path(app.outdir).parent / "jupyter_execute" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     executed, record = datetime.fromtimestamp(done["mtime"], UTC), None
@@ -107,6 +111,7 @@ def _page(app: Sphinx, name: str, since: float) -> Page:
         name,
         title,
         source,
+        built,
         notebook,
         executed,
         seconds=done["runtime"] or 0.0,

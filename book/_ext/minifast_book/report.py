@@ -30,7 +30,7 @@ def write(app: Sphinx, pages: list[Page]) -> None:
         "fingerprint": cache.name,
         "depends_on": json.loads(facts.read_text()) if facts.exists() else {},
         "seconds": round(sum(page.seconds for page in executed), 1),
-        "pages": {page.name: _execution(app, page) for page in executed},
+        "pages": {page.name: _execution(page) for page in executed},
     }
     results = {
         page.name: {
@@ -52,32 +52,29 @@ def print_table(app: Sphinx, pages: list[Page]) -> None:
     width = max([len(page.name) for page in executed], default=4)
     rows = [
         f"{page.name:{width}}  {page.seconds:7.1f} s  "
-        f"{_weight(app, page) / 1000:7.0f} KB  {'executed' if page.fresh else 'kept'}"
+        f"{weigh(page.built) / 1000:7.0f} KB  {'executed' if page.fresh else 'kept'}"
         for page in executed
     ]
     seconds = sum(page.seconds for page in executed if page.fresh)
     total = f"{'executed now':{width}}  {seconds:7.1f} s"
-    root = Path(app.builder.get_outfilename(app.config.root_doc))
-    table = "\n".join([*rows, total, f"The site: {os.path.relpath(root)}"])
+    root = Path(app.outdir, f"{app.config.root_doc}.html")
+    if not os.environ.get("BOOK_PARTIAL"):
+        total += f"\nThe site: {os.path.relpath(root)}"
+    table = "\n".join([*rows, total])
     say(f"\n{table}\n")
 
 
-def _execution(app: Sphinx, page: Page) -> dict[str, Any]:
+def _execution(page: Page) -> dict[str, Any]:
+    executed = page.executed.isoformat(timespec="seconds") if page.executed else ""
     return {
         "title": page.title,
-        "executed": page.executed.isoformat(timespec="seconds")
-        if page.executed
-        else "",
+        "executed": executed,
         "seconds": round(page.seconds, 2),
         "succeeded": page.error is None,
         "error": page.error,
-        "bytes": _weight(app, page),
+        "bytes": weigh(page.built),
         "provenance": page.provenance,
     }
-
-
-def _weight(app: Sphinx, page: Page) -> int:
-    return weigh(Path(app.builder.get_outfilename(page.name)))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -31,7 +31,7 @@ def use_repository(app: Sphinx, config: Config) -> None:
 
 def repository_url(config: Config) -> str:
     """Return the address of the repository."""
-    return config.html_theme_options["repository_url"].rstrip("/")
+    return str(config.html_theme_options["repository_url"]).rstrip("/")
 
 
 def point_colab_at_notebook(

@@ -1,0 +1,80 @@
+"""Train with large batches that do not fit into memory.
+
+Book: ch. 12, "Several batches, one step".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from minifast.callback import Callback, CancelStep
+from minifast.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from minifast.learner import Learner
+
+
+class GradientAccumulation(Callback):
+    """Takes one step for several batches, with the gradient of the mean over them all.
+
+    The step is that of one large batch with the same samples, to within rounding, also
+    where the batches differ in size. Layers that look at the whole batch, such as batch
+    normalization, still see the small ones. The last group of a pass may be smaller.
+
+    Args:
+        n_batches: How many batches make a step.
+
+    Raises:
+        OptionError: If ``n_batches`` is below 1, or the loader has no length.
+
+    Book: ch. 12, "Several batches, one step".
+    """
+
+    order = -10  # before those who prepare a step
+
+    def __init__(self, n_batches: int) -> None:
+        if n_batches < 1:
+            must = "The number of batches for a step must be at least 1."
+            raise OptionError(must, f"n_batches={n_batches}", "Pass a positive number.")
+        self.n_batches = n_batches
+        self._n = self._unit = self._total = 0  # batches, first weight, sum of weights
+        self._loss: Tensor | None = None  # as it was before it was weighed
+
+    def before_train(self, learn: Learner) -> None:
+        """Begin a group; drop what a pass that was left early may have begun."""
+        if not learn.n_iter:
+            raise OptionError(
+                "The loader must know how many batches it gives.",
+                f"{type(learn.dl).__name__}, which has no length",
+                "Give it a __len__: the last group ends with the pass.",
+            )
+        learn.opt.zero_grad()
+        self._begin()
+
+    def after_loss(self, learn: Learner) -> None:
+        """Weigh the loss by the size of the batch, relative to the first one's."""
+        if not learn.training:
+            return
+        self._loss, self._unit = learn.loss, self._unit or learn.weight
+        if learn.weight != self._unit:
+            learn.loss = learn.loss * (learn.weight / self._unit)
+
+    def after_backward(self, learn: Learner) -> None:
+        """Put off the step until the group is complete."""
+        assert self._loss is not None
+        learn.loss, self._loss = self._loss, None
+        self._total += learn.weight
+        self._n += 1
+        if self._n < self.n_batches and learn.iter + 1 < learn.n_iter:
+            raise CancelStep
+        grads = [p.grad for p in learn.model.parameters() if p.grad is not None]
+        torch._foreach_mul_(grads, self._unit / self._total)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._n = self._unit = self._total = 0
+        self._loss = None

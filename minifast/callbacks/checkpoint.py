@@ -1,0 +1,87 @@
+"""Keep the weights of the last epoch and of the best, and go on after a crash.
+
+Book: ch. 12, "Stopping and going on".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minifast.callback import Callback
+from minifast.callbacks.monitor import Mode, best_row
+from minifast.callbacks.training_state import set_training_state, training_state
+from minifast.learner import saving
+
+if TYPE_CHECKING:
+    import os
+
+    from minifast.learner import Learner
+
+
+class Checkpoint(Callback):
+    """Writes the whole state of a training at the end of each epoch.
+
+    ``last.pt`` is the last epoch and ``best.pt`` the best; ``learn.load`` reads either.
+    With ``resume=True``, the first fit goes on after the last epoch that was written,
+    and comes to the same weights as a fit that was never interrupted: weights,
+    optimizer, schedules, records, random numbers and the generators of the loaders are
+    as they were. An epoch that was begun is begun anew. Without a file, or for later
+    fits with the same object, it starts at the beginning.
+
+    Args:
+        folder: Where to write; made if need be. Give each fit of a script its own.
+        monitor: The figure to choose the best epoch by; without, no ``best.pt``.
+        mode: Whether small or large is good; by the name of the figure if ``"auto"``.
+        every_epoch: Whether to keep ``epoch-000.pt``, ``epoch-001.pt`` ... as well.
+        resume: Whether to go on where ``last.pt`` stopped.
+
+    Book: ch. 12, "Stopping and going on".
+    """
+
+    order = 90  # what it restores, others have set up; what it saves, they have updated
+    rehearses = False
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        monitor: str | None = None,
+        mode: Mode = "auto",
+        every_epoch: bool = False,
+        resume: bool = False,
+    ) -> None:
+        self.folder, self.monitor, self.mode = Path(folder), monitor, mode
+        self.every_epoch, self.resume = every_epoch, resume
+
+    @property
+    def last(self) -> Path:
+        """The file of the last epoch."""
+        return self.folder / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The file of the best epoch."""
+        return self.folder / "best.pt"
+
+    def before_fit(self, learn: Learner) -> None:
+        """Take up an interrupted fit."""
+        if not (self.resume and learn.n_epochs):
+            return
+        self.resume = False
+        if self.last.exists():
+            state = saving.read(self.last)
+            set_training_state(learn, learn.active_cbs, state)
+            learn.epoch = state["epochs_done"]
+
+    def after_epoch(self, learn: Learner) -> None:
+        """Write the files."""
+        state = training_state(learn, learn.active_cbs)
+        state["epochs_done"] = learn.epoch + 1
+        if self.every_epoch:
+            saving.write(state, self.folder / f"epoch-{learn.epoch:03}.pt")
+        if self.monitor is not None:
+            rows = learn.history
+            if best_row(rows, self.monitor, self.mode) == len(rows) - 1:
+                saving.write(state, self.best)
+        saving.write(state, self.last)

@@ -1,0 +1,89 @@
+"""Train where the accelerator is.
+
+Book: ch. 13, "Moving to the device"; ch. 11 uses it unseen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from minifast.callback import Callback
+
+if TYPE_CHECKING:
+    from minifast.learner import Learner
+
+
+def default_device() -> torch.device:
+    """Return this machine's accelerator (a CUDA or Apple GPU, say), or the CPU.
+
+    Book: ch. 13, "Moving to the device".
+    """
+    if torch.accelerator.is_available():
+        return torch.accelerator.current_accelerator() or torch.device("cpu")
+    return torch.device("cpu")
+
+
+def to_device(value: Any, device: torch.device | str) -> Any:
+    """Return a batch on a device: a tensor, or tuples, lists and dictionaries of them.
+
+    What is there already is not copied, and what is no tensor stays as it is.
+
+    Args:
+        value: What to move.
+        device: Where to.
+
+    Shape:
+        value: tensors of any shapes, nested in any way -> the same, on the device.
+
+    Example:
+        >>> to_device((torch.zeros(2), {"y": [torch.ones(1)]}), "cpu")
+        (tensor([0., 0.]), {'y': [tensor([1.])]})
+
+    Book: ch. 13, "Moving to the device".
+    """
+    if hasattr(value, "to"):
+        # From pinned memory the copy runs beside the computation; towards the CPU that
+        # would be a race.
+        return value.to(device, non_blocking=torch.device(device).type != "cpu")
+    if isinstance(value, dict):
+        return {key: to_device(part, device) for key, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(to_device(part, device) for part in value))
+    if isinstance(value, tuple | list):
+        return type(value)([to_device(part, device) for part in value])
+    return value
+
+
+class DeviceCallback(Callback):
+    """Moves the model before a fit, and each batch before it is used.
+
+    The model stays there after the fit.
+
+    Args:
+        device: Where to; ``default_device()`` if left out.
+
+    Book: ch. 13, "Moving to the device".
+    """
+
+    order = -100  # before anybody looks at the batch
+
+    def __init__(self, device: torch.device | str | None = None) -> None:
+        self.device = torch.device(device) if device else default_device()
+
+    def before_fit(self, learn: Learner) -> None:
+        """Move the model, and what the optimizer remembers of its weights."""
+        learn.model.to(self.device)
+        if any(p.device.type != self.device.type for p in _remembered(learn)):
+            learn.opt.load_state_dict(learn.opt.state_dict())  # goes where weights are
+
+    def before_batch(self, learn: Learner) -> None:
+        """Move the batch."""
+        learn.batch = to_device(learn.batch, self.device)
+
+
+def _remembered(learn: Learner) -> list[torch.Tensor]:
+    """Return the tensors of the optimizer's state; its counters stay on the CPU."""
+    values = [value for state in learn.opt.state.values() for value in state.values()]
+    return [v for v in values if isinstance(v, torch.Tensor) and v.ndim]

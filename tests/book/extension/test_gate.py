@@ -1,0 +1,33 @@
+import pytest
+from minifast_book import gate
+
+
+@pytest.fixture
+def said(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        gate.LOG, "error", lambda text, *args: lines.append(text % args)
+    )
+    return lines
+
+
+def close(app, monkeypatch, problems):
+    monkeypatch.setattr(gate, "find_problems", lambda app, page: problems)
+    gate.close(app, ["a page"])
+    return app.statuscode
+
+
+def test_a_book_in_order_passes_in_silence(app, monkeypatch, said):
+    assert close(app, monkeypatch, []) == 0
+    assert said == []
+
+
+def test_a_problem_fails_the_build(app, monkeypatch, said):
+    assert close(app, monkeypatch, ["page.md:3: a fault"]) == 1
+    assert said == ["The book is not in order, 1 problem:\n  page.md:3: a fault"]
+
+
+def test_a_draft_is_told_but_not_failed(app, monkeypatch, said):
+    monkeypatch.setenv("BOOK_DRAFT", "1")
+    assert close(app, monkeypatch, ["one", "two"]) == 0
+    assert said == ["The book is not in order, 2 problems:\n  one\n  two"]

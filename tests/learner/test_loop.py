@@ -1,0 +1,582 @@
+import pytest
+import torch
+from torch import nn
+
+from minifast.callback import (
+    EVENTS,
+    Callback,
+    CancelBatch,
+    CancelEpoch,
+    CancelFit,
+    CancelStep,
+)
+from minifast.data.loaders import DataLoaders
+from minifast.errors import DTypeError, OptionError, ShapeError
+from minifast.learner import Learner
+
+TRAIN = [
+    "before_batch",
+    "after_pred",
+    "after_loss",
+    "after_backward",
+    "after_step",
+    "after_batch",
+]
+VALID = ["before_batch", "after_pred", "after_loss", "after_batch"]
+SIGNALS = (CancelStep, CancelBatch, CancelEpoch, CancelFit)
+
+
+class Log(Callback):
+    """Notes the events; calls `then[event]` once when it is there."""
+
+    order = 1_000
+
+    def __init__(self, **then):
+        self.events, self.then = [], then
+
+
+def _log(event):
+    def handler(self, learn):
+        self.events.append(event)
+        if event in self.then:
+            self.then.pop(event)(learn)
+
+    return handler
+
+
+for _event in EVENTS:
+    setattr(Log, _event, _log(_event))
+
+
+def raising(error):
+    def handler(learn):
+        raise error
+
+    return handler
+
+
+def epoch(n_train=3, n_valid=2):
+    train = ["before_train", *TRAIN * n_train, "after_train"]
+    valid = ["before_validate", *VALID * n_valid, "after_validate"]
+    return ["before_epoch", *train, *(valid if n_valid else []), "after_epoch"]
+
+
+# Events
+
+
+def test_all_events_of_a_fit_in_order(make_learner):
+    log = Log()
+    make_learner(log).fit(2)
+    assert log.events == [
+        "before_fit",
+        *epoch(),
+        *epoch(),
+        "after_fit",
+        "cleanup_fit",
+    ]
+
+
+def test_without_validation_data_there_are_no_validation_events(make_learner):
+    log = Log()
+    make_learner(log, n_valid=0).fit(1)
+    assert log.events == ["before_fit", *epoch(3, 0), "after_fit", "cleanup_fit"]
+
+
+def test_what_exists_at_each_event(make_learner):
+    seen = []
+
+    class Look(Callback):
+        def before_fit(self, learn):
+            seen.append(("fit", learn.epoch, learn.n_epochs))
+
+        def before_epoch(self, learn):
+            assert learn.row == {"epoch": learn.epoch}
+
+        def before_train(self, learn):
+            assert learn.dl is learn.dls.train
+            assert learn.n_iter == 3
+            assert learn.training
+            assert learn.model.training
+            assert torch.is_grad_enabled()
+
+        def before_validate(self, learn):
+            assert learn.dl is learn.dls.valid
+            assert learn.n_iter == 2
+            assert not learn.training
+            assert not learn.model.training
+            assert not torch.is_grad_enabled()
+
+        def before_batch(self, learn):
+            assert learn.batch is learn.dl[learn.iter]
+
+        def after_pred(self, learn):
+            assert learn.pred.shape == (4, 1)
+            assert learn.pred.requires_grad == learn.training
+
+        def after_loss(self, learn):
+            assert learn.loss.shape == ()
+            assert learn.loss.dtype == torch.float32
+
+        def after_backward(self, learn):
+            assert all(p.grad is not None for p in learn.model.parameters())
+
+        def after_step(self, learn):
+            assert all(p.grad is None for p in learn.model.parameters())
+            seen.append(("step", learn.step_count))
+
+        def after_epoch(self, learn):
+            assert learn.history[-1] is learn.row
+
+    make_learner(Look()).fit(2)
+    assert seen == [("fit", 0, 2), *(("step", n) for n in range(1, 7))]
+
+
+def test_a_fit_is_the_plain_loop(make_learner):
+    learn, plain = make_learner(), make_learner()
+    learn.fit(2)
+    opt = torch.optim.SGD(plain.model.parameters(), lr=0.1)
+    for _ in range(2):
+        for x, y in plain.dls.train:
+            nn.functional.mse_loss(plain.model(x), y).backward()
+            opt.step()
+            opt.zero_grad()
+    for p, q in zip(learn.model.parameters(), plain.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+def test_a_handler_may_replace_the_batch_and_the_loss(make_learner):
+    class Double(Callback):
+        def before_batch(self, learn):
+            x, y = learn.batch
+            learn.batch = x, 0 * y
+
+        def after_loss(self, learn):
+            learn.loss = learn.loss * 0
+
+    learn = make_learner(Double())
+    before = learn.model.weight.clone()
+    learn.fit(1)
+    assert torch.equal(learn.model.weight, before)
+
+
+@pytest.mark.parametrize("verb", ["forward", "get_loss", "backward", "step"])
+def test_the_mathematics_is_four_methods_to_override(make_learner, verb):
+    calls = []
+
+    def override(self):
+        calls.append(verb)
+        return getattr(Learner, verb)(self)
+
+    kind = type("Mine", (Learner,), {verb: override})
+    make_learner(kind=kind, n_train=2, n_valid=1).fit(1)
+    assert len(calls) == (3 if verb in ("forward", "get_loss") else 2)
+
+
+def test_an_overridden_step_can_be_momentum_by_hand(make_learner):
+    class Momentum(Learner):
+        def step(self):
+            with torch.no_grad():
+                for p in self.model.parameters():
+                    avg = self.opt.state[p].setdefault("avg", torch.zeros_like(p))
+                    avg.mul_(0.9).add_(p.grad)
+                    p.sub_(0.1 * avg)
+            self.opt.zero_grad()
+
+    def torchs(params, lr):
+        return torch.optim.SGD(params, lr=lr, momentum=0.9)
+
+    ours, theirs = make_learner(kind=Momentum), make_learner(opt=torchs)
+    ours.fit(2)
+    theirs.fit(2)
+    torch.testing.assert_close(ours.model.weight, theirs.model.weight)
+
+
+# Signals
+
+
+def expected(event, signal):
+    """Return the events of a fit of one epoch, when `event` first raises a signal.
+
+    None if the signal has no meaning there.
+    """
+    batch_events = set(TRAIN)
+    train_events = {"before_train", "after_train", *batch_events}
+    pass_events = {*train_events, "before_validate", "after_validate"}
+    meant = {
+        CancelStep: {"after_backward", "after_step"},
+        CancelBatch: batch_events,
+        CancelEpoch: pass_events,
+        CancelFit: set(EVENTS) - {"cleanup_fit"},
+    }
+    whole = ["before_fit", *epoch(), "after_fit", "cleanup_fit"]
+    if event not in meant[signal]:
+        return None
+    cut = whole.index(event)
+    head, tail = whole[: cut + 1], whole[cut + 1 :]
+    goes_on = {
+        CancelStep: ["after_batch"],
+        CancelBatch: ["before_batch"],
+        CancelEpoch: ["before_validate", "after_epoch"],
+        CancelFit: ["cleanup_fit"],
+    }[signal]
+    return head + tail[min(tail.index(e) for e in goes_on if e in tail) :]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_each_signal_at_each_event(make_learner, event, signal):
+    log = Log(**{event: raising(signal("enough"))})
+    learn = make_learner(log)
+    events = expected(event, signal)
+    if events is None:
+        with pytest.raises(OptionError, match=f"{signal.__name__} must be raised in"):
+            learn.fit(1)
+        assert log.events[-1] == "cleanup_fit"
+        assert log.events.count("cleanup_fit") == 1
+    else:
+        learn.fit(1)
+        assert log.events == events
+        assert learn.stop_reason == ("enough" if signal is CancelFit else "")
+
+
+def test_cancel_step_keeps_weights_and_gradients(make_learner):
+    def check(learn):
+        assert learn.step_count == 0
+        assert all(p.grad is not None for p in learn.model.parameters())
+
+    log = Log(after_backward=raising(CancelStep()), after_batch=check)
+    learn = make_learner(log, n_train=1, n_valid=0)
+    before = learn.model.weight.clone()
+    learn.fit(1)
+    assert "after_step" not in log.events
+    assert torch.equal(learn.model.weight, before)
+
+
+def test_later_handlers_of_an_event_are_not_called_after_a_signal(make_learner):
+    class Raise(Callback):
+        def before_batch(self, learn):
+            raise CancelBatch
+
+    log = Log()
+    make_learner(Raise(), log).fit(1)
+    assert "before_batch" not in log.events
+    assert log.events[-2:] == ["after_fit", "cleanup_fit"]
+
+
+def test_the_reason_of_one_fit_is_not_that_of_the_next(make_learner):
+    learn = make_learner(Log(before_epoch=raising(CancelFit("why"))))
+    learn.fit(1)
+    assert learn.stop_reason == "why"
+    learn.fit(1)
+    assert learn.stop_reason == ""
+
+
+# Errors and clean-up
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_an_error_in_a_handler_comes_out_after_the_clean_up(make_learner, event, error):
+    log = Log(**{event: raising(error("boom"))})
+    learn = make_learner(log)
+    with pytest.raises(error, match="boom"):
+        learn.fit(1)
+    assert log.events[-1] == "cleanup_fit"
+    assert log.events.count("cleanup_fit") == 1
+    assert event == "after_fit" or "after_fit" not in log.events or event == EVENTS[-1]
+    log.events.clear()
+    learn.fit(1)  # and the Learner can be used again
+    assert log.events == ["before_fit", *epoch(), "after_fit", "cleanup_fit"]
+
+
+def test_every_clean_up_runs_even_if_others_fail(make_learner):
+    calls = []
+
+    class Clean(Callback):
+        def __init__(self, name, error=None):
+            self.name, self.error = name, error
+
+        def cleanup_fit(self, learn):
+            calls.append(self.name)
+            if self.error:
+                raise self.error
+
+    learn = make_learner(
+        Clean("a"), Clean("b", OSError("full")), Clean("c", ValueError("c")), Clean("d")
+    )
+    with pytest.raises(ValueError, match="c") as caught:
+        learn.fit(1)
+    assert calls == ["a", "b", "c", "d"]
+    assert isinstance(caught.value.__context__, OSError)  # neither is lost
+
+
+def test_clean_up_runs_in_order_after_ctrl_c_in_the_model(make_learner):
+    log, calls = Log(), []
+
+    class Early(Callback):
+        order = -5
+
+        def cleanup_fit(self, learn):
+            calls.append(len(log.events))
+
+    learn = make_learner(log, Early())
+    learn.model.register_forward_hook(lambda *_: raising(KeyboardInterrupt())(None))
+    with pytest.raises(KeyboardInterrupt):
+        learn.fit(1)
+    assert log.events[-2:] == ["before_batch", "cleanup_fit"]
+    assert calls == [len(log.events) - 1]
+
+
+def test_gradients_that_an_interrupted_fit_left_do_not_reach_the_next(make_learner):
+    hurt = make_learner(Log(after_backward=raising(KeyboardInterrupt())))
+    with pytest.raises(KeyboardInterrupt):
+        hurt.fit(1)
+    assert hurt.model.weight.grad is not None
+    hurt.fit(1)
+    whole = make_learner()
+    whole.fit(1)
+    assert torch.equal(hurt.model.weight, whole.model.weight)
+
+
+@pytest.mark.parametrize("call", ["fit", "validate", "get_preds", "predict"])
+def test_a_fit_inside_a_fit_is_refused_and_the_outer_one_is_unharmed(
+    make_learner, call
+):
+    refused = []
+
+    def nested(learn):
+        args = {"fit": (1,), "predict": (torch.zeros(1, 3),)}.get(call, ())
+        row, batch = learn.row, learn.batch
+        with pytest.raises(OptionError, match="Only one fit or validation") as caught:
+            getattr(learn, call)(*args)
+        refused.append(caught.value)
+        assert (learn.row, learn.batch) == (row, batch)
+
+    log = Log(after_loss=nested)
+    make_learner(log).fit(1)
+    assert len(refused) == 1
+    assert log.events == ["before_fit", *epoch(), "after_fit", "cleanup_fit"]
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("n_epochs", [0, -1, 1.5, "2", None])
+def test_the_number_of_epochs_must_be_positive(make_learner, n_epochs):
+    with pytest.raises(OptionError, match="whole number of at least 1"):
+        make_learner().fit(n_epochs)
+
+
+@pytest.mark.parametrize("when", ["init", "fit"])
+def test_a_class_instead_of_a_callback_is_refused(make_learner, when):
+    with pytest.raises(DTypeError, match=r"Did you mean Log\(\)\?"):
+        make_learner(Log) if when == "init" else make_learner().fit(1, cbs=[Log])
+
+
+def test_the_callers_lists_are_never_changed(make_learner):
+    mine, more = [Log()], [Log()]
+    learn = make_learner()
+    learn = Learner(learn.model, learn.dls, learn.loss_func, learn.opt, cbs=mine)
+    learn.fit(1, cbs=more)
+    learn.cbs.append(Log())
+    assert len(mine) == len(more) == 1
+
+
+def test_callbacks_of_one_fit_listen_to_that_fit_only(make_learner):
+    own, guest = Log(), Log()
+    learn = make_learner(own)
+    learn.fit(1, cbs=(cb for cb in [guest]))
+    assert own.events == guest.events
+    learn.fit(1)
+    assert len(own.events) == 2 * len(guest.events)
+    assert learn.active_cbs == []
+
+
+def test_a_callback_that_listens_already_is_refused_for_the_fit(make_learner):
+    log = Log()
+    with pytest.raises(OptionError, match="Each callback must be given once"):
+        make_learner(log).fit(1, cbs=[log])
+    assert log.events == []
+
+
+def test_what_callbacks_read_of_each_other(make_learner):
+    seen = []
+    own, guest = Log(before_fit=lambda learn: seen.extend(learn.active_cbs)), Log()
+    make_learner(own).fit(1, cbs=[guest])
+    assert seen == [own, guest]
+
+
+def test_data_without_loaders_are_refused(make_learner):
+    learn = make_learner()
+    with pytest.raises(DTypeError, match=r"Use DataLoaders\(train, valid\)"):
+        Learner(learn.model, [1, 2], learn.loss_func, learn.opt)
+
+
+def test_an_optimizer_over_other_parameters_is_refused(make_learner):
+    learn = make_learner()
+    other = torch.optim.SGD(nn.Linear(3, 1).parameters(), lr=0.1)
+    with pytest.raises(OptionError, match="must hold parameters of the model"):
+        Learner(learn.model, learn.dls, learn.loss_func, other)
+
+
+def test_the_optimizer_may_be_made_or_given(make_learner):
+    learn = make_learner(opt=torch.optim.Adam, lr=0.5)
+    assert isinstance(learn.opt, torch.optim.Adam)
+    assert learn.opt.param_groups[0]["lr"] == 0.5
+    given = torch.optim.SGD(learn.model.parameters(), lr=0.1)
+    again = Learner(learn.model, learn.dls, learn.loss_func, given, lr=0.2)
+    assert again.opt is given
+    assert given.param_groups[0]["lr"] == 0.2
+    assert Learner(learn.model, learn.dls, learn.loss_func, torch.optim.Adam).opt
+
+
+def test_a_second_fit_goes_on_with_the_same_optimizer(make_learner):
+    twice, once = make_learner(opt=torch.optim.Adam), make_learner(opt=torch.optim.Adam)
+    twice.fit(1)
+    twice.fit(1)
+    once.fit(2)
+    assert torch.equal(twice.model.weight, once.model.weight)
+    assert twice.step_count == once.step_count == 6
+    assert [row["epoch"] for row in twice.history] == [0, 0]
+
+
+def test_the_learning_rate_of_a_fit_stays(make_learner):
+    learn = make_learner()
+    learn.fit(1, lr=0.25)
+    learn.fit(1)
+    assert learn.opt.param_groups[0]["lr"] == 0.25
+
+
+# Data
+
+
+def test_a_pass_without_a_batch_is_refused(make_learner):
+    learn = make_learner()
+    learn.dls = DataLoaders([], None)
+    with pytest.raises(OptionError, match="none in the training pass of epoch 0"):
+        learn.fit(1)
+
+
+def test_an_iterator_is_found_out_in_the_second_epoch(make_learner):
+    learn = make_learner(n_valid=0)
+    learn.dls = DataLoaders(iter(learn.dls.train))
+    with pytest.raises(OptionError, match="epoch 1, from list_iterator\n.*used up"):
+        learn.fit(2)
+
+
+def test_a_loader_without_length_has_n_iter_0(make_learner):
+    class Endless:
+        def __init__(self, batches):
+            self.batches = batches
+
+        def __iter__(self):
+            return iter(self.batches)
+
+    lengths = []
+    learn = make_learner(Log(after_batch=lambda learn: lengths.append(learn.n_iter)))
+    learn.dls = DataLoaders(Endless(learn.dls.train))
+    learn.fit(1)
+    assert lengths == [0]
+    assert learn.step_count == 3
+
+
+def test_a_loss_that_is_no_scalar_is_refused(make_learner):
+    learn = make_learner()
+    learn.loss_func = nn.MSELoss(reduction="none")
+    with pytest.raises(ShapeError, match=r"one number.*\n  got: tensor \(4, 1\)"):
+        learn.fit(1)
+    learn.loss_func = lambda pred, y: 0.5
+    with pytest.raises(DTypeError, match="got: float 0.5"):
+        learn.fit(1)
+
+
+def test_an_error_of_the_model_says_in_which_batch_and_what_it_got(make_learner):
+    learn = make_learner()
+    learn.dls = DataLoaders([*learn.dls.train, (torch.zeros(4, 7), torch.zeros(4, 1))])
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+        learn.fit(1)
+    assert caught.value.__notes__ == [
+        "In batch 3 of the training pass of epoch 0; last batch: "
+        "(tensor (4, 7) float32 on cpu, tensor (4, 1) float32 on cpu)"
+    ]
+
+
+def test_an_error_of_the_loss_says_what_it_got(make_learner):
+    learn = make_learner()
+    learn.loss_func = nn.functional.cross_entropy
+    learn.dls = DataLoaders([({"x": [torch.zeros(4, 3)]}, torch.zeros(5))])
+    learn.forward = lambda: torch.zeros(4, 2)
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        learn.fit(1)
+    assert "{'x': (tensor (4, 3)" in caught.value.__notes__[0]
+    assert "prediction: tensor (4, 2) float32 on cpu" in caught.value.__notes__[0]
+
+
+def test_an_error_of_the_loader_is_told_as_such(make_learner):
+    class Broken:
+        def __iter__(self):
+            raise OSError("no disk")
+
+    learn = make_learner()
+    learn.dls = DataLoaders(Broken())
+    with pytest.raises(OSError, match="no disk") as caught:
+        learn.fit(1)
+    assert "the training pass of epoch 0; last batch: none" in caught.value.__notes__[0]
+
+
+# One path for all precisions
+
+
+def test_autocast_and_scaler_are_used_where_a_callback_sets_them(make_learner):
+    class Half(Callback):
+        def before_fit(self, learn):
+            learn.autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16)
+
+        def after_pred(self, learn):
+            assert learn.pred.dtype == torch.bfloat16
+
+        def after_loss(self, learn):
+            assert learn.loss.dtype == torch.float32
+
+    make_learner(Half()).fit(1)
+
+
+def test_a_real_scaler_scales_what_handlers_of_after_backward_see(make_learner):
+    grads = []
+
+    def scaled(learn):
+        learn.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+
+    def look(learn):
+        grads.append(learn.model.weight.grad.clone())
+
+    plain = make_learner(Log(after_backward=look))
+    plain.fit(1)
+    learn = make_learner(Log(before_fit=scaled, after_backward=look))
+    learn.fit(1)
+    torch.testing.assert_close(grads[1], 8 * grads[0])
+    torch.testing.assert_close(learn.model.weight, plain.model.weight)
+
+
+def test_emit_is_there_for_loops_of_ones_own(make_learner):
+    log = Log()
+    learn = make_learner(log)
+    learn.emit("before_fit")
+    assert log.events == []  # nobody listens between fits
+
+
+@pytest.mark.parametrize(
+    ("batch", "weight"),
+    [
+        ((torch.zeros(4, 2), torch.zeros(4)), 4),
+        ((torch.zeros(4, 7), torch.zeros(4, 7)), 28),
+        (((torch.zeros(2), torch.zeros(2)), {"y": torch.zeros(3)}), 3),
+        ((torch.zeros(4, 2),), 8),
+        (([torch.zeros(5)], []), 5),
+        ((), 0),
+    ],
+)
+def test_a_batch_counts_by_its_targets(make_learner, batch, weight):
+    learn = make_learner()
+    learn.batch = batch
+    assert learn.weight == weight
