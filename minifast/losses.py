@@ -14,8 +14,7 @@ Book: ch. 06.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -29,9 +28,10 @@ from minifast.errors import (
     describe,
 )
 
-Reduction: TypeAlias = Literal["mean", "sum", "none"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_LOG2_E = math.log2(math.e)
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
@@ -61,8 +61,8 @@ def logsumexp(x: Tensor, dim: int = -1, *, keepdim: bool = False) -> Tensor:
         x: any shape, floating-point -> that shape without ``dim``; at least float32.
 
     Example:
-        >>> logsumexp(torch.tensor([1000.0, 1000.0]))
-        tensor(1000.6931)
+        >>> logsumexp(torch.tensor([100.0, 100.0]))
+        tensor(100.6931)
 
     Book: ch. 06.
     """
@@ -122,14 +122,17 @@ def nll(log_probs: Tensor, target: Tensor, reduction: Reduction = "mean") -> Ten
     try:
         losses = -log_probs.gather(1, target.unsqueeze(1))
     except RuntimeError as error:
-        raise _explain(log_probs, target, error) from error
+        _explain(log_probs, target, error)
+        raise
     return _reduce(losses, reduction)
 
 
 def cross_entropy(
     logits: Tensor, target: Tensor, reduction: Reduction = "mean"
 ) -> Tensor:
-    """Return ``nll(log_softmax(logits), target)`` in one step, with its own derivative.
+    """Return ``nll(log_softmax(logits, 1), target)``, with a derivative made by hand.
+
+    It can be differentiated twice; in torch.func, use the two functions instead.
 
     Args:
         logits: One number for each class, not normalised.
@@ -161,7 +164,14 @@ def cross_entropy(
     try:
         return _cross_entropy(logits, target.unsqueeze(1), reduction)
     except RuntimeError as error:
-        raise _explain(logits, target, error) from error
+        _explain(logits, target, error)
+        raise
+
+
+def _scale_(x: Tensor, factor: float) -> Tensor:
+    # x *= factor would first make a tensor of the factor, half of the cost if x is
+    # small; add_ takes a number as it is, and x + x (factor - 1) is the same.
+    return x.add_(x, alpha=factor - 1)
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -176,25 +186,28 @@ class _CrossEntropy(torch.autograd.Function):
         shifted = logits - logits.amax(1, keepdim=True)
         right = shifted.gather(1, target)
         # exp(x) as 2^(x log2(e)): torch's exp2 is fast on every CPU, its exp is not.
-        exps = shifted.mul_(_LOG2_E).exp2_()
+        exps = _scale_(shifted, math.log2(math.e)).exp2_()
         sums = exps.sum(1, keepdim=True)
         bracket = exps.scatter_add_(1, target, -sums)
-        ctx.save_for_backward(logits, target, bracket, sums)
+        loss = _reduce(sums.log().sub_(right), how)
+        if how == "mean":
+            _scale_(sums, target.numel())
         ctx.how = how
-        return _reduce(sums.log().sub_(right), how)
+        ctx.save_for_backward(logits, target, bracket, sums)
+        return loss
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         logits, target, bracket, sums = ctx.saved_tensors
-        if ctx.how == "mean":
-            grad = grad / sums.numel()
-        elif ctx.how == "none":
+        if ctx.how == "none":
             grad = grad.unsqueeze(1)
-        if torch.is_grad_enabled():  # somebody will differentiate this derivative
-            softmax = log_softmax(logits, 1).exp()
-            one_hot = torch.zeros_like(softmax).scatter(1, target, 1)
-            return (softmax - one_hot) * grad, None, None
-        return bracket * (grad / sums), None, None
+        if not torch.is_grad_enabled():
+            return bracket * (grad / sums), None, None
+        # Somebody will differentiate this derivative, so autograd must see all of it.
+        softmax = log_softmax(logits, 1).exp()
+        one_hot = torch.zeros_like(softmax).scatter(1, target, 1)
+        count = target.numel() if ctx.how == "mean" else 1
+        return (softmax - one_hot) * (grad / count), None, None
 
 
 _cross_entropy: Callable[[Tensor, Tensor, Reduction], Tensor] = _CrossEntropy.apply
@@ -222,18 +235,18 @@ def _check_classes(logits: Tensor, target: Tensor) -> None:
         raise ShapeError(must, _both(logits, target), fix)
 
 
-def _explain(logits: Tensor, target: Tensor, error: RuntimeError) -> Exception:
+def _explain(logits: Tensor, target: Tensor, error: RuntimeError) -> None:
     # Targets may be looked at only here, after indexing has failed: it is a sync.
     if target.device != logits.device:
-        must, fix = "Logits and targets must be on one device.", "Use target.to(...)."
-        return DeviceError(must, _both(logits, target), fix)
+        must = "Logits and targets must be on one device."
+        fix = "Use target.to(logits.device)."
+        raise DeviceError(must, _both(logits, target), fix) from error
     n_classes = logits.shape[1]
     wrong = target[(target < 0) | (target >= n_classes)]
-    if not wrong.numel():
-        return error
-    must = f"With {n_classes} logits, class indices must be 0 to {n_classes - 1}."
-    fix = "Give the last layer one output for each class, and number them from 0."
-    return OptionError(must, f"{wrong[0]} among the targets", fix)
+    if wrong.numel():
+        must = f"With {n_classes} logits, class indices must be 0 to {n_classes - 1}."
+        fix = "Give the last layer one output for each class, numbered from 0."
+        raise OptionError(must, f"{wrong[0]} among the targets", fix) from error
 
 
 def _both(logits: Tensor, target: Tensor) -> str:

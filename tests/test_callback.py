@@ -56,7 +56,7 @@ def test_fifteen_events_in_running_order_each_a_documented_method():
         ("before_training", "before_train"),
     ],
 )
-def test_a_misspelled_event_is_an_error_of_the_class_that_names_the_closest(name, meant):
+def test_a_misspelled_event_is_an_error_that_names_the_closest(name, meant):
     with pytest.raises(EventError) as caught:
         type("Wrong", (Callback,), {name: lambda self, learn: None})
     assert str(caught.value) == (

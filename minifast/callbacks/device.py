@@ -75,7 +75,8 @@ class DeviceCallback(Callback):
     def before_fit(self, learn: Learner) -> None:
         """Move the model, and what the optimizer remembers of its weights."""
         learn.model.to(self.device)
-        if any(p.device.type != self.device.type for p in _remembered(learn)):
+        devices = {p.device for p in learn.model.parameters()}
+        if any(tensor.device not in devices for tensor in _remembered(learn)):
             learn.opt.load_state_dict(learn.opt.state_dict())  # goes where weights are
 
     def before_batch(self, learn: Learner) -> None:

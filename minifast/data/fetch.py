@@ -57,7 +57,7 @@ def fetch(name: str) -> DatasetPath:
     - ``fsdd``: ``recordings/<digit>_<speaker>_<index>.wav``
 
     Args:
-        name: One of :data:`minifast.data.DATASETS`.
+        name: One of ``DATASETS``.
 
     Raises:
         UnknownNameError: If there is no data set of that name.

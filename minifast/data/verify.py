@@ -23,7 +23,7 @@ def verify(name: str) -> list[str]:
     A set that is found damaged is not trusted any more: the next fetch replaces it.
 
     Args:
-        name: One of :data:`minifast.data.DATASETS`.
+        name: One of ``DATASETS``.
 
     Returns:
         One line for each bad file; none if all is well.

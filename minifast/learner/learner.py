@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from minifast.callback import checked
-from minifast.errors import UnknownNameError
+from minifast.errors import OptionError, UnknownNameError, describe
 from minifast.learner import checks, saving
 from minifast.learner.collect import Collect, MeanLoss
 from minifast.learner.loop import TrainingLoop
@@ -76,13 +76,17 @@ class Learner(TrainingLoop):
             dl: The loader; ``dls.valid`` if left out.
 
         Raises:
-            OptionError: If there is no loader, it is empty, or a fit is running.
+            OptionError: If there is no loader, it gives no batches or no targets, or a
+                fit is running.
 
         Shape:
             -> predictions (N, ...) and targets (N, ...), on the device of the batches.
         """
         found = Collect()
         self.validate(dl, [found])
+        if not found.targets:
+            must = "The batches must hold targets beside the inputs."
+            raise OptionError(must, describe(self.batch), "Use predict(x) for each.")
         return torch.cat(found.preds), torch.cat(found.targets)
 
     def predict(self, x: Any) -> Any:

@@ -8,7 +8,7 @@ Book: ch. 11, "The Learner".
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from minifast.callback import Callback, Event
+    from minifast.callback import Callback, Event, Handler
     from minifast.data.loaders import DataLoaders
 
 
@@ -181,6 +181,7 @@ class TrainingLoop:
 
     def _all_batches(self, dl: Iterable[Any]) -> None:
         for self.iter, self.batch in enumerate(dl):
+            self.pred = None  # the last one's memory is free for this one's
             with suppress(CancelBatch):
                 self._one_batch()
         checks.check_not_empty(self)
@@ -210,17 +211,24 @@ class TrainingLoop:
         self.active_cbs, self.n_epochs = active, n_epochs
         self.epoch, self.stop_reason = 0, ""
         try:
-            with ExitStack() as cleanup:  # which goes on with the others if one fails
-                for handler in reversed(on["cleanup_fit"]):
-                    cleanup.callback(handler, self)
-                try:
-                    yield
-                except CancelFit as signal:
-                    self.stop_reason = str(signal)
+            try:
+                yield
+            except CancelFit as signal:
+                self.stop_reason = str(signal)
+            finally:
+                self._clean_up(on["cleanup_fit"])
         except Cancel as signal:
             raise checks.misplaced(signal) from signal
         finally:
             self._on, self.active_cbs = self._nobody, []
+
+    def _clean_up(self, handlers: tuple[Handler, ...]) -> None:
+        """Call all of them, also those after one that fails."""
+        if handlers:
+            try:
+                handlers[0](self)
+            finally:
+                self._clean_up(handlers[1:])
 
     @contextmanager
     def _pass(self, dl: Iterable[Any], *, training: bool) -> Iterator[None]:

@@ -8,6 +8,7 @@ Book: ch. 00, "Figures".
 from minifast.viz.charts import bars, spread
 from minifast.viz.diagrams import draw_chain, draw_graph, roadmap
 from minifast.viz.images import show_images
+from minifast.viz.loop import draw_events
 from minifast.viz.style import COLORS, TRAIN, VALID, use_style
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "VALID",
     "bars",
     "draw_chain",
+    "draw_events",
     "draw_graph",
     "roadmap",
     "show_images",

@@ -49,7 +49,7 @@ def roadmap(here: str | None = None) -> Axes:
     if here is not None and here not in names:
         raise UnknownNameError.of("step", here, names)
     position = names.index(here) if here else -1
-    ax = _canvas(6.6, 2.9, width=15.4, height=6.6)
+    ax = _canvas(5.6, 2.7, width=15.4, height=6.6)
     for i, name in enumerate(names):
         x, y = 2.5 + 5.2 * (i % 3), 5.5 - 2.2 * (i // 3)
         done = COLORS["green"] if i < position else COLORS["grey"]

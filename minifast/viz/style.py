@@ -21,7 +21,7 @@ COLORS = {
     "green": "#007A5A",
     "purple": "#A6588A",
     "ink": "#22303C",
-    "grey": "#8A95A0",
+    "grey": "#6B7682",
     "pale": "#E8EDF2",
 }
 """Named colours; the first four are the cycle of lines and bars."""

@@ -460,7 +460,7 @@ def test_a_pass_without_a_batch_is_refused(make_learner):
 def test_an_iterator_is_found_out_in_the_second_epoch(make_learner):
     learn = make_learner(n_valid=0)
     learn.dls = DataLoaders(iter(learn.dls.train))
-    with pytest.raises(OptionError, match="epoch 1, from list_iterator\n.*used up"):
+    with pytest.raises(OptionError, match=r"epoch 1, from list_iterator\n.*used up"):
         learn.fit(2)
 
 
@@ -486,7 +486,7 @@ def test_a_loss_that_is_no_scalar_is_refused(make_learner):
     with pytest.raises(ShapeError, match=r"one number.*\n  got: tensor \(4, 1\)"):
         learn.fit(1)
     learn.loss_func = lambda pred, y: 0.5
-    with pytest.raises(DTypeError, match="got: float 0.5"):
+    with pytest.raises(DTypeError, match=r"got: float 0\.5"):
         learn.fit(1)
 
 
@@ -495,10 +495,9 @@ def test_an_error_of_the_model_says_in_which_batch_and_what_it_got(make_learner)
     learn.dls = DataLoaders([*learn.dls.train, (torch.zeros(4, 7), torch.zeros(4, 1))])
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
         learn.fit(1)
-    assert caught.value.__notes__ == [
-        "In batch 3 of the training pass of epoch 0; last batch: "
-        "(tensor (4, 7) float32 on cpu, tensor (4, 1) float32 on cpu)"
-    ]
+    shapes = "(tensor (4, 7) float32 on cpu, tensor (4, 1) float32 on cpu)"
+    note = f"In batch 3 of the training pass of epoch 0; last batch: {shapes}"
+    assert caught.value.__notes__ == [note]
 
 
 def test_an_error_of_the_loss_says_what_it_got(make_learner):

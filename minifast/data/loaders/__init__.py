@@ -5,7 +5,7 @@ tensors that are in memory already, on whichever device they are. ``DataLoaders`
 one for training and one for validation. All take a ``torch.Generator``: the same seed
 gives the same order, from either loader, with or without workers.
 
-Book: ch. 08, "Data loaders".
+Book: ch. 08.
 """
 
 from minifast.data.loaders.collation import collate

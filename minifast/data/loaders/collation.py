@@ -1,6 +1,6 @@
 """Samples in a list become one batch, whatever they are nested in.
 
-Book: ch. 08, "From samples to a batch".
+Book: ch. 08, "Putting a batch together".
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def collate(samples: Sequence[Any]) -> Any:
         >>> collate([{"word": "red", "length": 3}, {"word": "blue", "length": 4}])
         {'word': ['red', 'blue'], 'length': tensor([3, 4])}
 
-    Book: ch. 08, "From samples to a batch".
+    Book: ch. 08, "Putting a batch together".
     """
     if len(samples) == 0:
         raise ShapeError(

@@ -1,6 +1,6 @@
 """The loader that reads a data set sample by sample.
 
-Book: ch. 08, "A loader".
+Book: ch. 08, "Two loaders in the package".
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DataLoader:
         tensor([2, 3]) tensor([4, 9])
         tensor([4]) tensor([16])
 
-    Book: ch. 08, "A loader".
+    Book: ch. 08, "Two loaders in the package".
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 Any object with ``__len__`` and ``__getitem__`` will do, in this package and in torch's
 loader; no base class is needed.
 
-Book: ch. 08, "A data set".
+Book: ch. 08, "One thing for two".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class MapDataset(Protocol):
     """What a loader asks of a data set: its length, and a sample for each number.
 
-    Book: ch. 08, "A data set".
+    Book: ch. 08, "One thing for two".
     """
 
     def __len__(self) -> int: ...
@@ -59,7 +59,7 @@ class Dataset:
         >>> digits[[4, 0]][1], digits[1:3][1]
         (tensor([4, 0]), tensor([1, 2]))
 
-    Book: ch. 08, "A data set".
+    Book: ch. 08, "One thing for two".
     """
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
@@ -86,7 +86,7 @@ def count_rows(*tensors: Tensor) -> int:
         DTypeError: If one of them is not a tensor.
         ShapeError: If there are none, their lengths differ, or one has no dimension.
 
-    Book: ch. 08, "A data set".
+    Book: ch. 08, "One thing for two".
     """
     for tensor in tensors:
         if not isinstance(tensor, Tensor):

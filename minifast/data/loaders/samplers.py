@@ -1,6 +1,6 @@
 """In which order samples are read, and how the order is cut into batches.
 
-Book: ch. 08, "The order of the samples".
+Book: ch. 08, "Order".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 class SizedIterable(Protocol[T_co]):
     """What can be gone through again and again, and knows how long that takes.
 
-    Book: ch. 08, "The order of the samples".
+    Book: ch. 08, "Order".
     """
 
     def __len__(self) -> int: ...
@@ -51,7 +51,7 @@ class Sampler:
         >>> sorted(shuffled)
         [0, 1, 2, 3]
 
-    Book: ch. 08, "The order of the samples".
+    Book: ch. 08, "Order".
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class BatchSampler:
         >>> list(BatchSampler(Sampler(5), 2, drop_last=True))
         [[0, 1], [2, 3]]
 
-    Book: ch. 08, "The order of the samples".
+    Book: ch. 08, "Order".
     """
 
     def __init__(
@@ -123,7 +123,7 @@ def permutation(n: int, generator: Generator | None = None) -> Tensor:
     Shape:
         -> (n,) int64, on the generator's device.
 
-    Book: ch. 08, "The order of the samples".
+    Book: ch. 08, "Order".
     """
     device = generator.device if generator is not None else "cpu"
     return torch.randperm(n, generator=generator, device=device)
@@ -148,7 +148,7 @@ def count_batches(n_samples: int, batch_size: int, drop_last: bool = False) -> i
         >>> count_batches(100, 32), count_batches(100, 32, drop_last=True)
         (4, 3)
 
-    Book: ch. 08, "The order of the samples".
+    Book: ch. 08, "Order".
     """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise OptionError(

@@ -3,7 +3,7 @@
 Reading 64 samples one by one and stacking them takes 64 calls for each tensor where
 one is enough.
 
-Book: ch. 08, "Data in memory".
+Book: ch. 08, "Two loaders in the package".
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TensorLoader:
         tensor([0, 1, 2]) tensor([0, 1, 4])
         tensor([3, 4]) tensor([ 9, 16])
 
-    Book: ch. 08, "Data in memory".
+    Book: ch. 08, "Two loaders in the package".
     """
 
     def __init__(

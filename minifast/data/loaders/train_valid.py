@@ -1,6 +1,6 @@
 """One loader to train on and one to judge by.
 
-Book: ch. 08, "Training and validation".
+Book: ch. 08, "The first number, and why it is wrong".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DataLoaders:
             torch's too.
         valid: Gives those to validate with, or None where there are none.
 
-    Book: ch. 08, "Training and validation".
+    Book: ch. 08, "The first number, and why it is wrong".
     """
 
     train: SizedIterable[Any]
@@ -74,7 +74,7 @@ class DataLoaders:
             TensorLoader(8 samples, batches of 2, shuffled, on cpu)
             TensorLoader(2 samples, batches of 4, in order, on cpu)
 
-        Book: ch. 08, "Training and validation".
+        Book: ch. 08, "The first number, and why it is wrong".
         """
         return cls(
             TensorLoader(
@@ -97,7 +97,7 @@ class DataLoaders:
         Shape:
             -> what ``train`` gives, such as (B, ...), (B, ...).
 
-        Book: ch. 08, "Training and validation".
+        Book: ch. 08, "The first number, and why it is wrong".
         """
         generator = getattr(self.train, "generator", None) or torch.default_generator
         state = generator.get_state()

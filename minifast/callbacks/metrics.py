@@ -1,0 +1,115 @@
+"""The figures of each epoch.
+
+Book: ch. 11, "Metrics".
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import TYPE_CHECKING, Any
+
+from minifast.callback import Callback
+from minifast.errors import OptionError
+from minifast.metrics import Average, Mean, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minifast.learner import Learner
+
+
+class MetricsCallback(Callback):
+    """Puts the mean losses, metrics and the time of each epoch into ``learn.row``.
+
+    The names are ``train_loss``, ``valid_loss``, those of the metrics (over the
+    validation data) and ``time_s``. All is added up on the device, and read when the
+    validation pass, or an epoch without one, has ended: no batch waits for a figure.
+
+    Args:
+        metrics: Each a ``Metric``, or a function of predictions and targets that is a
+            mean over the targets, such as ``accuracy``.
+        train: Whether to measure over the training batches too, as ``train_accuracy``,
+            say; while the model is changing, with dropout, before each step.
+        named: More of them, under names of your own.
+
+    Raises:
+        OptionError: If two metrics have one name, or one has none.
+
+    Book: ch. 11, "Metrics".
+    """
+
+    order = -50  # before those who read the row
+    rehearses = False
+
+    def __init__(
+        self,
+        *metrics: Metric | Callable[..., Any],
+        train: bool = False,
+        **named: Metric | Callable[..., Any],
+    ) -> None:
+        found = [_as_metric(metric) for metric in metrics]
+        found += [_as_metric(metric, name) for name, metric in named.items()]
+        names = [metric.name for metric in found]
+        if len(set(names)) < len(names):
+            must = "Each metric must have a name of its own."
+            raise OptionError(must, ", ".join(names), "Write name=metric.")
+        self.train_loss, self.valid_loss = Mean(), Mean()
+        self.train_metrics = copy.deepcopy(found) if train else []
+        self.valid_metrics = found
+        self._began_s = time.perf_counter()
+
+    def before_epoch(self, learn: Learner) -> None:
+        """Start the clock."""
+        self._began_s = time.perf_counter()
+
+    def before_train(self, learn: Learner) -> None:
+        """Forget the figures of the last epoch's training."""
+        _reset(self.train_loss, self.train_metrics)
+
+    def before_validate(self, learn: Learner) -> None:
+        """Forget the figures of the last epoch's validation."""
+        _reset(self.valid_loss, self.valid_metrics)
+
+    def after_batch(self, learn: Learner) -> None:
+        """Add up, on the device."""
+        if learn.training:
+            loss, metrics = self.train_loss, self.train_metrics
+        else:
+            loss, metrics = self.valid_loss, self.valid_metrics
+        loss.update(learn.loss, learn.weight)
+        for metric in metrics:
+            metric.update(learn.pred, learn.batch[1])
+
+    def after_validate(self, learn: Learner) -> None:
+        """Fill the row where there is no epoch, in ``learn.validate``."""
+        if not learn.n_epochs:
+            learn.row.update(_figures("valid", self.valid_loss, self.valid_metrics))
+
+    def after_epoch(self, learn: Learner) -> None:
+        """Fill the row, and wait for the device to do so."""
+        learn.row.update(_figures("train", self.train_loss, self.train_metrics))
+        if learn.dls.valid is not None:
+            learn.row.update(_figures("valid", self.valid_loss, self.valid_metrics))
+        learn.row["time_s"] = time.perf_counter() - self._began_s
+
+
+def _as_metric(metric: Metric | Callable[..., Any], name: str | None = None) -> Metric:
+    """Return a metric, under another name if one is given."""
+    if isinstance(metric, Callable):
+        pass
+    return metric
+
+
+def _reset(loss: Mean, metrics: list[Metric]) -> None:
+    for meter in (loss, *metrics):
+        meter.reset()
+
+
+def _figures(part: str, loss: Mean, metrics: list[Metric]) -> dict[str, float]:
+    """Return losses and metrics by name; nothing if no batch ran to its end."""
+    if not loss.count:
+        return {}
+    prefix = "train_" if part == "train" else ""
+    values = {f"{prefix}{metric.name}": metric.value() for metric in metrics}
+    return {f"{part}_loss": loss.value(), **values}

@@ -1,0 +1,251 @@
+import pytest
+import torch
+from torch import nn
+
+from minifast.callback import Callback
+from minifast.data.loaders import DataLoaders
+from minifast.errors import OptionError, UnknownNameError
+from minifast.learner import Learner
+
+
+class Count(Callback):
+    def __init__(self):
+        self.batches = 0
+
+    def before_fit(self, learn):
+        self.n_epochs = learn.n_epochs
+
+    def before_batch(self, learn):
+        assert not learn.training
+        self.batches += 1
+
+    def cleanup_fit(self, learn):
+        self.cleaned = True
+
+
+# validate
+
+
+def test_validate_is_the_mean_over_samples_not_over_batches(make_learner):
+    learn = make_learner()
+    x, y = torch.randn(7, 3), torch.randn(7, 1)
+    uneven = [(x[:5], y[:5]), (x[5:], y[5:])]
+    whole = nn.functional.mse_loss(learn.model(x), y).item()
+    figures = learn.validate(uneven)
+    assert figures == pytest.approx({"valid_loss": whole})
+
+
+def test_validate_takes_the_validation_data_and_changes_nothing(make_learner):
+    learn = make_learner(n_valid=2)
+    before = learn.model.weight.clone()
+    learn.model.weight.grad = torch.ones(1, 3)
+    count = Count()
+    learn.validate(cbs=[count])
+    assert count.batches == 2
+    assert count.n_epochs == 0
+    assert count.cleaned
+    assert learn.history == []
+    assert learn.step_count == 0
+    assert torch.equal(learn.model.weight, before)
+    assert torch.equal(learn.model.weight.grad, torch.ones(1, 3))
+
+
+def test_figures_of_callbacks_are_in_what_validate_returns(make_learner):
+    class Figure(Callback):
+        def after_validate(self, learn):
+            learn.row["seven"] = 7.0
+
+    figures = make_learner(Figure()).validate()
+    assert figures["seven"] == 7
+    assert set(figures) == {"valid_loss", "seven"}
+
+
+def test_validate_and_the_others_run_in_evaluation_mode(make_learner):
+    learn = make_learner()
+    learn.model = nn.Sequential(learn.model, nn.Dropout(0.5))
+    assert learn.validate() == learn.validate()
+    assert torch.equal(learn.get_preds()[0], learn.get_preds()[0])
+    x = torch.randn(4, 3)
+    assert torch.equal(learn.predict(x), learn.predict(x))
+    assert not learn.predict(x).requires_grad
+
+
+def test_without_validation_data_there_is_a_clear_error(make_learner):
+    learn = make_learner(n_valid=0)
+    for call in (learn.validate, learn.get_preds):
+        with pytest.raises(
+            OptionError, match=r"got: dls.valid is None\n.*validate\(dl"
+        ):
+            call()
+    with pytest.raises(OptionError, match="none in the validation pass"):
+        learn.validate([])
+
+
+# predict and get_preds
+
+
+def test_get_preds_gives_all_predictions_with_their_targets(make_learner):
+    learn = make_learner()
+    preds, targets = learn.get_preds()
+    x = torch.cat([x for x, _ in learn.dls.valid])
+    torch.testing.assert_close(preds, learn.model(x).detach())
+    assert torch.equal(targets, torch.cat([y for _, y in learn.dls.valid]))
+    assert len(learn.get_preds(learn.dls.train)[0]) == 12
+
+
+def test_predict_needs_no_targets_and_no_loss(make_learner):
+    learn = make_learner()
+    learn.loss_func = None
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(learn.predict(x), learn.model(x).detach())
+
+
+def test_predict_goes_through_forward_and_callbacks(make_learner):
+    class Twice(Learner):
+        def forward(self):
+            return 2 * self.model(self.batch[0])
+
+    class Zero(Callback):
+        def before_batch(self, learn):
+            learn.batch = (0 * learn.batch[0], *learn.batch[1:])
+
+    x = torch.randn(5, 3)
+    learn = make_learner(kind=Twice)
+    torch.testing.assert_close(learn.predict(x), 2 * learn.model(x).detach())
+    assert torch.equal(make_learner(Zero()).predict(x), torch.zeros(5, 1))
+
+
+def test_predict_gives_whatever_the_model_gives(make_learner):
+    learn = make_learner()
+    learn.model = nn.LSTM(3, 2)
+    out, (h, c) = learn.predict(torch.randn(5, 4, 3))
+    assert out.shape == (5, 4, 2)
+    assert h.shape == c.shape == (1, 4, 2)
+
+
+def test_targets_are_needed_for_get_preds_only_to_return_them(make_learner):
+    with pytest.raises(OptionError, match=r"Use predict\(x\)"):
+        make_learner().get_preds([(torch.randn(4, 3),)])
+
+
+# save and load
+
+
+def test_save_and_load_go_on_as_if_nothing_had_happened(make_learner, tmp_path):
+    straight, broken = (make_learner(opt=torch.optim.Adam) for _ in range(2))
+    straight.fit(2)
+    broken.fit(1)
+    broken.save(tmp_path / "deep" / "weights.pt")
+    again = make_learner(opt=torch.optim.Adam)
+    again.load(tmp_path / "deep" / "weights.pt")
+    again.fit(1)
+    assert torch.equal(again.model.weight, straight.model.weight)
+
+
+def test_load_can_leave_the_optimizer_alone(make_learner, tmp_path):
+    learn = make_learner(opt=torch.optim.Adam)
+    learn.fit(1)
+    learn.save(tmp_path / "a.pt")
+    other = make_learner(opt=torch.optim.Adam, lr=0.5)
+    other.load(tmp_path / "a.pt", with_opt=False)
+    assert torch.equal(other.model.weight, learn.model.weight)
+    assert not other.opt.state
+    assert other.opt.param_groups[0]["lr"] == 0.5
+
+
+def test_a_scaler_that_is_on_is_restored(make_learner):
+    learn = make_learner()
+    learn.scaler = torch.amp.GradScaler("cpu", init_scale=32.0)
+    learn.fit(1)
+    state = learn.state_dict()
+    learn.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    learn.load_state_dict(state)
+    assert learn.scaler.get_scale() == 32.0
+    learn.scaler = torch.amp.GradScaler("cpu", enabled=False)
+    learn.load_state_dict(state)
+    assert not learn.scaler.is_enabled()
+
+
+def test_a_state_that_does_not_fit_changes_neither_model_nor_optimizer(make_learner):
+    learn = make_learner(opt=torch.optim.Adam)
+    learn.fit(1)
+    weights, moments = learn.model.state_dict(), learn.opt.state_dict()["state"]
+    kept = {k: v.clone() for k, v in weights.items()}
+    state = learn.state_dict()
+    bad_model = state | {"model": weights | {"extra": torch.zeros(1)}}
+    bad_opt = state | {"opt": {"state": {}, "param_groups": []}}
+    bad_opt["model"] = {k: v + 1 for k, v in weights.items()}
+    for bad in (bad_model, bad_opt):
+        with pytest.raises(ValueError, match=r"weights|parameter groups"):
+            learn.load_state_dict(bad)
+        assert all(torch.equal(kept[k], v) for k, v in learn.model.state_dict().items())
+        assert learn.opt.state_dict()["state"] == moments
+
+
+# Who listens
+
+
+def test_added_and_removed_callbacks_are_so_for_a_block(make_learner):
+    own, guest = Count(), Count()
+    learn = make_learner(own)
+    with learn.added_cbs(guest):
+        learn.validate()
+        with learn.removed_cbs(own, guest):
+            learn.validate()
+    learn.validate()
+    assert learn.cbs == [own]
+    assert (own.batches, guest.batches) == (4, 2)
+
+
+def test_added_callbacks_go_after_an_error_too(make_learner):
+    learn = make_learner()
+    with pytest.raises(ZeroDivisionError), learn.added_cbs(Count()):
+        raise ZeroDivisionError
+    assert learn.cbs == []
+    twice = [Count()] * 2
+    with pytest.raises(OptionError, match="given once"), learn.added_cbs(*twice):
+        learn.validate()
+    assert learn.cbs == []
+
+
+def test_find_gives_the_first_of_a_class(make_learner):
+    first = Count()
+    learn = make_learner(Callback(), first, Count())
+    assert learn.find(Count) is first
+    with pytest.raises(UnknownNameError, match="must be one of: Callback, Count"):
+        learn.find(Learner)
+
+
+def test_printing_shows_who_listens_to_what(make_learner):
+    class Early(Callback):
+        order = -1
+
+        def before_batch(self, learn): ...
+        def after_validate(self, learn): ...
+
+    learn = make_learner(Count(), Early())
+    assert repr(learn).splitlines() == [
+        "Learner: Linear with 4 parameters, mse_loss, SGD",
+        "before_fit              Count",
+        "  before_epoch          -",
+        "    before_train        -",
+        "    before_validate     -",
+        "      before_batch      Early, Count",
+        "      after_pred        -",
+        "      after_loss        -",
+        "      after_backward    -",
+        "      after_step        -",
+        "      after_batch       -",
+        "    after_train         -",
+        "    after_validate      Early",
+        "  after_epoch           -",
+        "after_fit               -",
+        "cleanup_fit             Count",
+    ]
+
+
+def test_printing_names_losses_that_are_objects(make_learner):
+    learn = make_learner()
+    learn.loss_func = nn.MSELoss()
+    learn.dls = DataLoaders([])
+    assert "MSELoss, SGD" in repr(learn)

@@ -1,0 +1,114 @@
+"""Headless Chromium without a network, and visits that note what goes wrong."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, Response, sync_playwright
+
+from built_book import Missing
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name is found except our own server's: the network is cut.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 375, "height": 812}
+
+
+def find_program() -> str:
+    named = os.environ.get("CHROMIUM")
+    found = shutil.which(named) if named else next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if found is None:
+        wanted = f"CHROMIUM={named} is no program" if named else "Chromium is missing"
+        raise Missing(f"{wanted}; install it with: apt-get install chromium")
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    program = find_program()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A window of its own, with an empty cache, and what its pages did so far."""
+
+    page: Page
+    base: str
+    errors: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    loaded: dict[str, list[Response]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.page.on("console", self._note_message)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._note_request)
+        self.page.on("requestfailed", lambda each: self.failed.append(each.url))
+        self.page.on("response", self._note_response)
+
+    def _note_message(self, message):
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.type}: {message.text}")
+
+    def _note_request(self, request):
+        address = urlsplit(request.url)
+        local = urlsplit(self.base).netloc
+        if address.scheme not in ("data", "blob") and address.netloc != local:
+            self.foreign.append(request.url)
+
+    def _note_response(self, response):
+        self.loaded.setdefault(response.request.resource_type, []).append(response)
+        if response.status >= 400:
+            self.failed.append(f"{response.status} {response.url}")
+
+    def go(self, name: str) -> Page:
+        """Open a page of the book, and wait until its formulas are set."""
+        self.page.goto(f"{self.base}{name}.html" if "." not in name else self.base + name)
+        self.settle()
+        return self.page
+
+    def settle(self):
+        self.page.wait_for_load_state("load")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def colour_scheme(self, scheme: str):
+        """Let the reader's system ask for a light or a dark page."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(
+            "scheme => document.documentElement.dataset.theme === scheme", arg=scheme
+        )
+
+    def unfold(self):
+        """Open all that is folded: solutions and the footer."""
+        self.page.evaluate(
+            """() => {
+              document.querySelectorAll('.toggle-button-hidden').forEach(b => b.click());
+              document.querySelectorAll('details').forEach(d => { d.open = true; });
+            }"""
+        )
+
+
+@contextmanager
+def visiting(browser: Browser, base: str, **options) -> Iterator[Visit]:
+    settings = {"viewport": DESKTOP, "reduced_motion": "reduce", **options}
+    context = browser.new_context(**settings)
+    yield Visit(context.new_page(), base)
+    context.close()
