@@ -70,7 +70,7 @@ def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
         known = [*_GAINS, "leaky_relu"]
         raise UnknownNameError.of("nonlinearity", nonlinearity, known)
     if slope is not None:
-        must, fix = "Only a leaky ReLU has a slope.", "nonlinearity='leaky_relu'?"
+        must, fix = "Only a leaky ReLU has a slope.", "Use nonlinearity='leaky_relu'."
         raise OptionError(must, f"slope {slope} for {nonlinearity!r}", fix)
     return _GAINS[nonlinearity]
 

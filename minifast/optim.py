@@ -61,8 +61,18 @@ class SGD(torch.optim.Optimizer):
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(params, defaults)
-        for group in self.param_groups:
-            _check(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with settings of their own, for example after unfreezing some.
+
+        Args:
+            param_group: ``"params"``, and the settings that differ from the others.
+
+        Raises:
+            OptionError: If a setting is out of its range.
+        """
+        _check({**self.defaults, **param_group})
+        super().add_param_group(param_group)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -93,7 +103,7 @@ class SGD(torch.optim.Optimizer):
         params = [p for p in group["params"] if p.grad is not None]
         if not params:
             return
-        grads = [_dense(p.grad) for p in params]
+        grads: list[Tensor] | tuple[Tensor, ...] = [_dense(p.grad) for p in params]
         if group["weight_decay"]:
             grads = torch._foreach_add(grads, params, alpha=group["weight_decay"])
         if group["momentum"]:
@@ -104,7 +114,7 @@ class SGD(torch.optim.Optimizer):
         torch._foreach_add_(params, grads, alpha=-group["lr"])
 
     def _buffer(self, p: Tensor) -> Tensor:
-        state = self.state[p]
+        state: dict[str, Tensor] = self.state[p]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(p)
         return state["momentum_buffer"]

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from minifast.callback import Callback
-from minifast.errors import OptionError
+from minifast.errors import DTypeError, OptionError, describe
 from minifast.metrics import Average, Mean, Metric
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class MetricsCallback(Callback):
         named: More of them, under names of your own.
 
     Raises:
-        OptionError: If two metrics have one name, or one has none.
+        DTypeError: If one of them is no metric.
+        OptionError: If two of them have one name.
 
     Book: ch. 11, "Metrics".
     """
@@ -60,15 +61,13 @@ class MetricsCallback(Callback):
         self._began_s = time.perf_counter()
 
     def before_epoch(self, learn: Learner) -> None:
-        """Start the clock."""
+        """Forget the figures of the last epoch, and start the clock."""
+        _reset(self.train_loss, self.train_metrics)
+        self.before_validate(learn)
         self._began_s = time.perf_counter()
 
-    def before_train(self, learn: Learner) -> None:
-        """Forget the figures of the last epoch's training."""
-        _reset(self.train_loss, self.train_metrics)
-
     def before_validate(self, learn: Learner) -> None:
-        """Forget the figures of the last epoch's validation."""
+        """Forget the figures of the last validation."""
         _reset(self.valid_loss, self.valid_metrics)
 
     def after_batch(self, learn: Learner) -> None:
@@ -89,21 +88,30 @@ class MetricsCallback(Callback):
     def after_epoch(self, learn: Learner) -> None:
         """Fill the row, and wait for the device to do so."""
         learn.row.update(_figures("train", self.train_loss, self.train_metrics))
-        if learn.dls.valid is not None:
-            learn.row.update(_figures("valid", self.valid_loss, self.valid_metrics))
+        learn.row.update(_figures("valid", self.valid_loss, self.valid_metrics))
         learn.row["time_s"] = time.perf_counter() - self._began_s
 
 
-def _as_metric(metric: Metric | Callable[..., Any], name: str | None = None) -> Metric:
+def _as_metric(metric: Any, name: str | None = None) -> Metric:
     """Return a metric, under another name if one is given."""
-    if isinstance(metric, Callable):
-        pass
-    return metric
+    if isinstance(metric, type) or not (callable(metric) or hasattr(metric, "update")):
+        must = "A metric must be a Metric, or a function of predictions and targets."
+        hint = (
+            f"Did you mean {metric.__name__}(...)?" if isinstance(metric, type) else ""
+        )
+        raise DTypeError(must, describe(metric), hint or "Write accuracy, say.")
+    if not hasattr(metric, "update"):
+        metric = Average(metric, name)
+    metric = copy.copy(metric)
+    metric.name = name or metric.name
+    found: Metric = metric
+    return found
 
 
 def _reset(loss: Mean, metrics: list[Metric]) -> None:
-    for meter in (loss, *metrics):
-        meter.reset()
+    loss.reset()
+    for metric in metrics:
+        metric.reset()
 
 
 def _figures(part: str, loss: Mean, metrics: list[Metric]) -> dict[str, float]:

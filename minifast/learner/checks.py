@@ -5,6 +5,7 @@ Book: ch. 11, "The Learner".
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -33,8 +34,10 @@ def as_optimizer(
 ) -> Optimizer:
     """Return the optimizer, made if need be, with the learning rate if one is given."""
     if not isinstance(opt, Optimizer):
-        given = {} if lr is None else {"lr": lr}
-        return opt(model.parameters(), **given)
+        if lr is not None:
+            return opt(model.parameters(), lr=lr)
+        _check_lr(opt)
+        return opt(model.parameters())
     held = {id(p) for group in opt.param_groups for p in group["params"]}
     if not any(id(p) in held for p in model.parameters()):
         raise OptionError(
@@ -45,6 +48,14 @@ def as_optimizer(
     for group in opt.param_groups if lr is not None else ():
         group["lr"] = lr
     return opt
+
+
+def _check_lr(opt: Callable[..., Optimizer]) -> None:
+    lr = inspect.signature(opt).parameters.get("lr")
+    if lr is not None and lr.default is lr.empty:
+        must = "There must be a learning rate."
+        got = f"none, and {getattr(opt, '__name__', opt)} has none of its own"
+        raise OptionError(must, got, "Write Learner(..., lr=0.1), say.")
 
 
 def check_epochs(n_epochs: object) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minifast.callback import Callback, CancelBatch
+from minifast.metrics import Mean
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from minifast.learner.learner import Learner
 
 
@@ -19,17 +18,15 @@ class MeanLoss(Callback):
     """Adds up the losses of a pass, each as often as its batch has targets."""
 
     def __init__(self) -> None:
-        self.total: Tensor | float = 0.0
-        self.weight = 0
+        self.mean = Mean()
 
     def after_batch(self, learn: Learner) -> None:
         """Add the loss, without waiting for the device."""
-        self.total = self.total + learn.loss.detach() * learn.weight
-        self.weight += learn.weight
+        self.mean.update(learn.loss, learn.weight)
 
     def row(self) -> dict[str, float]:
         """Return the mean under its name, or nothing if no batch ran to its end."""
-        return {"valid_loss": float(self.total) / self.weight} if self.weight else {}
+        return {"valid_loss": self.mean.value()} if self.mean.count else {}
 
 
 class Collect(Callback):

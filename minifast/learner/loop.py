@@ -24,6 +24,7 @@ from minifast.callback import (
     handlers_by_event,
 )
 from minifast.learner import checks, sizes
+from minifast.optim import SGD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,12 +50,13 @@ class TrainingLoop:
         loss_func: Called as ``loss_func(pred, *targets)``; gives a scalar.
         opt: An optimizer over the model's parameters, or what makes one when called as
             ``opt(parameters, lr=lr)``. Each fit goes on with it as the last left it.
-        lr: The learning rate; the optimizer's own if left out.
+        lr: The learning rate; the optimizer's own, if it has one, if left out.
         cbs: Who listens to each fit and validation.
 
     Raises:
         DTypeError: If ``dls`` holds no loaders, or one of ``cbs`` is no callback.
-        OptionError: If the optimizer holds none of the model's parameters.
+        OptionError: If the optimizer holds none of the model's parameters, or has no
+            learning rate.
 
     Book: ch. 11, "The Learner".
     """
@@ -64,7 +66,7 @@ class TrainingLoop:
         model: nn.Module,
         dls: DataLoaders,
         loss_func: Callable[..., Tensor],
-        opt: Optimizer | Callable[..., Optimizer],
+        opt: Optimizer | Callable[..., Optimizer] = SGD,
         *,
         lr: float | None = None,
         cbs: Iterable[Callback] = (),

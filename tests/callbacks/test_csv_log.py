@@ -19,7 +19,7 @@ def test_the_file_holds_all_rows_with_missing_figures_empty(make_learner, tmp_pa
     assert path.read_text() == (
         "epoch,valid_loss,accuracy\n0,0.25,\n1,0.16666666666666666,0.75\n0,0.125,\n"
     )
-    rows = list(csv.DictReader(path.open()))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     assert float(rows[1]["valid_loss"]) == learn.history[1]["valid_loss"]
 
 

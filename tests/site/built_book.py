@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,16 +82,13 @@ class AsOnPages(SimpleHTTPRequestHandler):
 @contextmanager
 def serving() -> Iterator[str]:
     """Serve the site below its public path, so that no link may rely on the root."""
-    site = require_site().resolve()
-    path = public_path()
-    with TemporaryDirectory() as root:
-        mount = Path(root, path.strip("/"))
+    site, path = require_site().resolve(), public_path()
+    with TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        mount = root / path.strip("/")
         mount.parent.mkdir(parents=True, exist_ok=True)
         mount.symlink_to(site, target_is_directory=True)
-
-        def handler(*args):
-            return AsOnPages(*args, directory=root)
-
+        handler = partial(AsOnPages, directory=root)
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             Thread(target=server.serve_forever, daemon=True).start()
             yield f"http://127.0.0.1:{server.server_port}{path}"

@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
-from built_book import Missing
+from built_book import ROOT, Missing
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -24,13 +25,18 @@ FLAGS = (
     # No name is found except our own server's: the network is cut.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 375, "height": 812}
+AXE = "4.14.1"  # the version of axe-core that make test-site installs
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 375, "height": 812}}
 
 
 def find_program() -> str:
     named = os.environ.get("CHROMIUM")
-    found = shutil.which(named) if named else next(filter(None, map(shutil.which, PROGRAMS)), None)
+    found = (
+        shutil.which(named)
+        if named
+        else next(filter(None, map(shutil.which, PROGRAMS)), None)
+    )
     if found is None:
         wanted = f"CHROMIUM={named} is no program" if named else "Chromium is missing"
         raise Missing(f"{wanted}; install it with: apt-get install chromium")
@@ -81,7 +87,9 @@ class Visit:
 
     def go(self, name: str) -> Page:
         """Open a page of the book, and wait until its formulas are set."""
-        self.page.goto(f"{self.base}{name}.html" if "." not in name else self.base + name)
+        self.page.goto(
+            f"{self.base}{name}.html" if "." not in name else self.base + name
+        )
         self.settle()
         return self.page
 
@@ -108,7 +116,19 @@ class Visit:
 
 @contextmanager
 def visiting(browser: Browser, base: str, **options) -> Iterator[Visit]:
-    settings = {"viewport": DESKTOP, "reduced_motion": "reduce", **options}
+    settings = {**DESKTOP, "reduced_motion": "reduce", **options}
     context = browser.new_context(**settings)
     yield Visit(context.new_page(), base)
     context.close()
+
+
+def find_axe() -> Path:
+    """Find axe-core's script where npm puts it."""
+    default = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    script = Path(os.environ.get("MINIFAST_AXE", default))
+    if not script.exists():
+        raise Missing(
+            f"There is no {script}; get it with: "
+            f"npm install --no-save --no-package-lock axe-core@{AXE}"
+        )
+    return script

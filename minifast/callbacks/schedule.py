@@ -1,0 +1,145 @@
+"""Hyper-parameters that change from batch to batch.
+
+Book: ch. 12, "Schedules in the loop".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from minifast.callback import Callback
+from minifast.callbacks.hypers import get_hyper, set_hyper
+from minifast.errors import OptionError
+from minifast.learner.sizes import n_batches
+from minifast.schedule import one_cycle, one_cycle_momentum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from minifast.learner import Learner
+    from minifast.schedule import Schedule
+
+
+class ParamScheduler(Callback):
+    """Sets hyper-parameters before each training batch, by the position in the fit.
+
+    The first batch is at position 0 and the last one at 1, so a schedule begins and
+    ends at its ends. After the fit the hyper-parameters are what they were before.
+
+    Args:
+        schedules: For the name of each hyper-parameter a function of the position, or
+            one for each parameter group. ``momentum`` is the first of the ``betas``
+            where an optimizer has those.
+
+    Raises:
+        OptionError: If there is no schedule.
+
+    Example:
+        >>> from minifast.schedule import cosine
+        >>> anneal = ParamScheduler(lr=cosine(0.1, 0.001))
+
+    Book: ch. 12, "Schedules in the loop".
+    """
+
+    rehearses = False
+
+    def __init__(self, **schedules: Schedule | Sequence[Schedule]) -> None:
+        if not schedules:
+            must = "A ParamScheduler must have a schedule."
+            raise OptionError(must, "none", "Write ParamScheduler(lr=...).")
+        self.schedules = schedules
+        self._before: dict[str, list[float]] = {}
+        self._last = 0  # the number of the last batch of the fit
+
+    def before_fit(self, learn: Learner) -> None:
+        """Note what the hyper-parameters are, and how long the fit will be."""
+        if not learn.n_epochs:
+            return
+        groups, length = learn.opt.param_groups, n_batches(learn.dls.train)
+        if not length:
+            raise OptionError(
+                "The training loader must know how many batches it gives.",
+                f"{type(learn.dls.train).__name__}, which has no length",
+                "Give it a __len__: a schedule goes by the position in the fit.",
+            )
+        for name in self.schedules:
+            self._for_groups(name, len(groups))
+            self._before[name] = [get_hyper(group, name) for group in groups]
+        self._last = learn.n_epochs * length - 1
+
+    def before_batch(self, learn: Learner) -> None:
+        """Set the values for this batch."""
+        if not learn.training:
+            return
+        done = learn.epoch * learn.n_iter + learn.iter
+        position = min(1.0, done / max(1, self._last))
+        groups = learn.opt.param_groups
+        for name in self.schedules:
+            schedules = self._for_groups(name, len(groups))
+            for group, schedule in zip(groups, schedules, strict=True):
+                set_hyper(group, name, schedule(position))
+
+    def cleanup_fit(self, learn: Learner) -> None:
+        """Put the values back."""
+        for name, values in self._before.items():
+            for group, value in zip(learn.opt.param_groups, values, strict=True):
+                set_hyper(group, name, value)
+        self._before = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the values to put back."""
+        return {"before": {name: list(v) for name, v in self._before.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the values to put back."""
+        self._before = {name: list(v) for name, v in state["before"].items()}
+
+    def _for_groups(self, name: str, n_groups: int) -> Sequence[Schedule]:
+        """Return one schedule for each group."""
+        schedules = self.schedules[name]
+        if not isinstance(schedules, Sequence):
+            return [schedules] * n_groups
+        if len(schedules) != n_groups:
+            must = "There must be one schedule for all parameter groups, or for each."
+            raise OptionError(must, f"{len(schedules)} for {n_groups} groups of {name}")
+        return schedules
+
+
+class OneCycle(ParamScheduler):
+    """Warms the learning rate up, lets it fall almost to zero, and momentum opposite.
+
+    Args:
+        lr_max: The highest learning rate, or one for each parameter group.
+        warmup: The fraction of the fit until it is reached.
+        momentum: The momentum at both ends and at the highest rate, for an optimizer
+            that uses momentum; None leaves it as it is.
+
+    Source: Smith 2018, "A disciplined approach to neural network hyper-parameters:
+    part 1", arXiv 1803.09820, section 4.
+
+    Book: ch. 12, "One cycle".
+    """
+
+    def __init__(
+        self,
+        lr_max: float | Sequence[float],
+        *,
+        warmup: float = 0.3,
+        momentum: tuple[float, float] | None = (0.95, 0.85),
+    ) -> None:
+        if isinstance(lr_max, Sequence):
+            super().__init__(lr=[one_cycle(lr, warmup=warmup) for lr in lr_max])
+        else:
+            super().__init__(lr=one_cycle(lr_max, warmup=warmup))
+        self.momentum, self.warmup = momentum, warmup
+
+    def before_fit(self, learn: Learner) -> None:
+        """Look whether there is momentum to schedule, and go on as usual."""
+        groups = learn.opt.param_groups
+        used = all(group.get("momentum") or "betas" in group for group in groups)
+        self.schedules.pop("momentum", None)
+        if used and self.momentum is not None:
+            cycle = one_cycle_momentum(*self.momentum, warmup=self.warmup)
+            self.schedules["momentum"] = cycle
+        super().before_fit(learn)

@@ -1,0 +1,106 @@
+"""Each page, opened once in a desktop window: nothing is missing, broken or too wide."""
+
+import re
+
+import pytest
+
+from built_book import CONTENTS, parsed_page, require_site, source
+
+pytestmark = pytest.mark.site
+
+# Prose, without code and formulas, where Markdown or TeX would be a mistake.
+PROSE = """() => {
+  const article = document.querySelector('.bd-article').cloneNode(true);
+  article.querySelectorAll('pre, code, script, style, mjx-container, .highlight, dl.py')
+    .forEach(each => each.remove());
+  return article.textContent;
+}"""
+RAW = re.compile(
+    r"\$\$|\\[(\[]|\\(?:begin|frac|sum|text|mathbb)\b"
+    r"|\{(?:numref|ref|eq|cite|glue|doc|term|py)[:}]|\]\([^)]*\)|```|:::|\*\*"
+)
+WIDE = """width => [...document.querySelectorAll('.bd-main *')]
+  .filter(each => each.getBoundingClientRect().right > width + 1)
+  .filter(each => {
+    for (let box = each.parentElement; box; box = box.parentElement) {
+      const { overflowX } = getComputedStyle(box);
+      if (box !== document.body && overflowX !== 'visible'
+          && box.getBoundingClientRect().right <= width + 1) return false;
+    }
+    return true;
+  })
+  .map(each => each.outerHTML.slice(0, 120))"""
+
+
+def test_opens_without_an_error(opened):
+    assert opened.errors == []
+
+
+def test_lacks_no_file(opened):
+    assert opened.failed == []
+
+
+def test_asks_no_other_host(opened):
+    assert opened.foreign == []
+
+
+def test_has_one_title_and_a_language(opened):
+    assert opened.page.locator("h1").count() == 1
+    assert opened.page.locator("html").get_attribute("lang") == "en"
+    assert "Deep Learning from the Foundations" in opened.page.title()
+
+
+def test_sets_each_formula(opened):
+    opened.unfold()
+    shown = opened.page.evaluate(
+        """() => [...document.querySelectorAll('.math')].map(each => {
+          const boxes = [...each.querySelectorAll('mjx-container')];
+          return boxes.length > 0 && boxes.every(box => box.offsetWidth && box.offsetHeight);
+        })"""
+    )
+    assert all(shown), f"{shown.count(False)} of {len(shown)} formulas are not shown"
+    assert opened.page.locator("merror, mjx-merror, .MathJax_Error").count() == 0
+
+
+def test_shows_no_raw_markup(opened):
+    assert RAW.findall(opened.page.evaluate(PROSE)) == []
+
+
+def test_loads_and_describes_each_image(opened):
+    images = opened.page.evaluate(
+        """() => Promise.all([...document.images].map(async image => {
+          image.loading = 'eager';
+          await image.decode().catch(() => {});
+          return [image.src, image.alt.trim(), image.naturalWidth * image.naturalHeight];
+        }))"""
+    )
+    assert [src for src, alt, _ in images if not alt] == []
+    assert [src for src, _, area in images if not area] == []
+
+
+@pytest.mark.parametrize("width", [375, 320])
+def test_fits_a_narrow_screen(opened, width):
+    opened.unfold()
+    opened.page.set_viewport_size({"width": width, "height": 812})
+    try:
+        scrolls = opened.page.evaluate("document.scrollingElement.scrollWidth")
+        wide = opened.page.evaluate(WIDE, width)
+    finally:
+        opened.page.set_viewport_size({"width": 1280, "height": 900})
+    assert wide == []
+    assert scrolls <= width
+
+
+@pytest.mark.parametrize("page", [each for each in CONTENTS if "$$" in source(each)])
+def test_has_the_formulas_of_its_source(page):
+    assert parsed_page(page).select("div.math")
+
+
+@pytest.mark.parametrize("page", CONTENTS)
+def test_keeps_to_the_weight_budget(page):
+    file = require_site() / f"{page}.html"
+    images = {
+        file.parent / each["src"] for each in parsed_page(page).select("img[src]")
+    }
+    weights = {each.name: each.stat().st_size for each in (file, *images)}
+    assert sum(weights.values()) <= 1_500_000, weights
