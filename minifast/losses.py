@@ -185,7 +185,7 @@ class _CrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, target: Tensor, how: Reduction) -> Tensor:
         shifted = logits - logits.amax(1, keepdim=True)
         right = shifted.gather(1, target)
-        # exp(x) as 2^(x log2(e)): torch's exp2 is fast on every CPU, its exp is not.
+        # exp(x) as 2^(x log2(e)): on some CPUs torch's exp2 is 4 times faster than exp.
         exps = _scale_(shifted, math.log2(math.e)).exp2_()
         sums = exps.sum(1, keepdim=True)
         bracket = exps.scatter_add_(1, target, -sums)
@@ -218,10 +218,18 @@ def _soft_losses(logits: Tensor, target: Tensor) -> Tensor:
         must = "Probability targets must have the shape of the logits, (B, K, ...)."
         fix = "Class indices must be int64: target.long()."
         raise ShapeError(must, _both(logits, target), fix)
+    _check_device(logits, target)
     log_probs = log_softmax(logits, 1)
     # Zero times minus infinity: a class that is ruled out, and is not the target.
     ruled_out = log_probs.isneginf() & (target == 0)
     return -(target * log_probs.masked_fill(ruled_out, 0)).sum(1, keepdim=True)
+
+
+def _check_device(logits: Tensor, target: Tensor) -> None:
+    if target.device != logits.device:
+        must = "Logits and targets must be on one device."
+        fix = "Use target.to(logits.device)."
+        raise DeviceError(must, _both(logits, target), fix)
 
 
 def _check_classes(logits: Tensor, target: Tensor) -> None:
@@ -233,14 +241,11 @@ def _check_classes(logits: Tensor, target: Tensor) -> None:
         must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
         fix = "Squeeze a last dimension of size 1: target.squeeze(-1)."
         raise ShapeError(must, _both(logits, target), fix)
+    _check_device(logits, target)
 
 
 def _explain(logits: Tensor, target: Tensor, error: RuntimeError) -> None:
     # Targets may be looked at only here, after indexing has failed: it is a sync.
-    if target.device != logits.device:
-        must = "Logits and targets must be on one device."
-        fix = "Use target.to(logits.device)."
-        raise DeviceError(must, _both(logits, target), fix) from error
     n_classes = logits.shape[1]
     wrong = target[(target < 0) | (target >= n_classes)]
     if wrong.numel():

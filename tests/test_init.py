@@ -132,7 +132,7 @@ def test_orthogonal_works_in_half_precision(dtype):
 
 
 def test_rotations_are_drawn_evenly():
-    """Of a random rotation of the plane the diagonal is as often negative as positive."""
+    """In the plane, a corner of the matrix is as often negative as positive."""
     g = generator()
     corners = [
         init.orthogonal_(torch.empty(2, 2), generator=g)[0, 0] for _ in range(400)

@@ -1,0 +1,88 @@
+"""What the loop does not do: one idea in a file, each of them a callback.
+
+A smaller ``order`` is called first:
+
+* -1000 ``Trace``; -100 ``DeviceCallback``, so that everybody sees the batch where it is
+  used; -50 ``MetricsCallback``, so that everybody finds the row filled;
+* -10 ``GradientAccumulation``, which decides whether there is a step; 10
+  ``GradientClip``, which prepares it;
+* 0 ``ParamScheduler``, ``OneCycle``, ``Recorder``, and your own if you say nothing;
+* 60 ``ProgressCallback``, ``CSVLogger``; 70 ``TorchScheduler``; 90 ``Checkpoint``,
+  which saves what all of these have updated; 100 ``EarlyStopping``,
+  ``TerminateOnNaN``; 1000 ``SingleBatch``.
+
+Book: ch. 11 and 12.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from minifast.callbacks.accumulate import GradientAccumulation
+from minifast.callbacks.checkpoint import Checkpoint
+from minifast.callbacks.clip import GradientClip
+from minifast.callbacks.csv_log import CSVLogger
+from minifast.callbacks.debug import SingleBatch, Trace
+from minifast.callbacks.device import DeviceCallback, default_device, to_device
+from minifast.callbacks.early_stopping import EarlyStopping
+from minifast.callbacks.lr_curve import LRCurve
+from minifast.callbacks.lr_find import lr_find
+from minifast.callbacks.metrics import MetricsCallback
+from minifast.callbacks.progress import ProgressCallback
+from minifast.callbacks.recorder import Recorder
+from minifast.callbacks.schedule import OneCycle, ParamScheduler
+from minifast.callbacks.terminate import TerminateOnNaN
+from minifast.callbacks.torch_scheduler import TorchScheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minifast.callback import Callback
+    from minifast.metrics import Metric
+
+__all__ = [
+    "CSVLogger",
+    "Checkpoint",
+    "DeviceCallback",
+    "EarlyStopping",
+    "GradientAccumulation",
+    "GradientClip",
+    "LRCurve",
+    "MetricsCallback",
+    "OneCycle",
+    "ParamScheduler",
+    "ProgressCallback",
+    "Recorder",
+    "SingleBatch",
+    "TerminateOnNaN",
+    "TorchScheduler",
+    "Trace",
+    "default_cbs",
+    "default_device",
+    "lr_find",
+    "to_device",
+]
+
+
+def default_cbs(
+    *metrics: Metric | Callable[..., Any], train: bool = False
+) -> list[Callback]:
+    """Return what most trainings want: device, records, figures, and to see them.
+
+    Args:
+        metrics: For ``MetricsCallback``.
+        train: Whether to measure them over the training batches too.
+
+    Example:
+        >>> from minifast.metrics import accuracy
+        >>> [type(cb).__name__ for cb in default_cbs(accuracy)]
+        ['DeviceCallback', 'Recorder', 'MetricsCallback', 'ProgressCallback']
+
+    Book: ch. 11, "Metrics".
+    """
+    return [
+        DeviceCallback(),
+        Recorder(),
+        MetricsCallback(*metrics, train=train),
+        ProgressCallback(),
+    ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from minifast.callback import Callback
 from minifast.errors import DTypeError, OptionError, describe
@@ -30,7 +30,7 @@ class MetricsCallback(Callback):
         metrics: Each a ``Metric``, or a function of predictions and targets that is a
             mean over the targets, such as ``accuracy``.
         train: Whether to measure over the training batches too, as ``train_accuracy``,
-            say; while the model is changing, with dropout, before each step.
+            say: each before its step, so by a model that is changing.
         named: More of them, under names of your own.
 
     Raises:
@@ -94,18 +94,17 @@ class MetricsCallback(Callback):
 
 def _as_metric(metric: Any, name: str | None = None) -> Metric:
     """Return a metric, under another name if one is given."""
-    if isinstance(metric, type) or not (callable(metric) or hasattr(metric, "update")):
-        must = "A metric must be a Metric, or a function of predictions and targets."
-        hint = (
-            f"Did you mean {metric.__name__}(...)?" if isinstance(metric, type) else ""
-        )
-        raise DTypeError(must, describe(metric), hint or "Write accuracy, say.")
-    if not hasattr(metric, "update"):
-        metric = Average(metric, name)
-    metric = copy.copy(metric)
-    metric.name = name or metric.name
-    found: Metric = metric
-    return found
+    must = "A metric must be a Metric, or a function of predictions and targets."
+    if isinstance(metric, type):
+        got, fix = f"the class {metric.__name__}", f"Write {metric.__name__}(...)."
+        raise DTypeError(must, got, fix)
+    if hasattr(metric, "update"):
+        found: Metric = copy.deepcopy(metric)  # two of one kind must not share a sum
+        found.name = name or found.name
+        return found
+    if not callable(metric):
+        raise DTypeError(must, describe(metric), "Write accuracy, say.")
+    return cast("Metric", Average(metric, name))
 
 
 def _reset(loss: Mean, metrics: list[Metric]) -> None:

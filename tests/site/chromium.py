@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Response, sync_playwright
-
 from built_book import ROOT, Missing
+from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -58,10 +57,10 @@ class Visit:
 
     page: Page
     base: str
-    errors: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    loaded: dict[str, list[Response]] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list, repr=False)
+    failed: list[str] = field(default_factory=list, repr=False)
+    foreign: list[str] = field(default_factory=list, repr=False)
+    loaded: list[Response] = field(default_factory=list, repr=False)
 
     def __post_init__(self):
         self.page.on("console", self._note_message)
@@ -81,7 +80,7 @@ class Visit:
             self.foreign.append(request.url)
 
     def _note_response(self, response):
-        self.loaded.setdefault(response.request.resource_type, []).append(response)
+        self.loaded.append(response)
         if response.status >= 400:
             self.failed.append(f"{response.status} {response.url}")
 
@@ -108,8 +107,9 @@ class Visit:
         """Open all that is folded: solutions and the footer."""
         self.page.evaluate(
             """() => {
-              document.querySelectorAll('.toggle-button-hidden').forEach(b => b.click());
-              document.querySelectorAll('details').forEach(d => { d.open = true; });
+              const folded = document.querySelectorAll('.toggle-button-hidden');
+              folded.forEach(button => button.click());
+              document.querySelectorAll('details').forEach(each => each.open = true);
             }"""
         )
 

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from built_book import (  # noqa: E402
+from built_book import (
     CONTENTS,
     REPORT,
     SERVICES,
@@ -15,14 +15,14 @@ from built_book import (  # noqa: E402
     require_site,
     serving,
 )
-from chromium import (  # noqa: E402
+from chromium import (
     PHONE,
     Visit,
     chromium,
     find_axe,
     find_program,
     visiting,
-)  # noqa: E402
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

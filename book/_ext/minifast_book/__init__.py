@@ -9,6 +9,7 @@ those outputs trustworthy:
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
 - ``gate``: the build fails on what Sphinx would let through;
+- ``chapters``: links from the API pages to the chapters that docstrings name;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``surroundings``, ``console``: the same conditions everywhere, and few words;
 - ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from minifast_book import (
     cache,
+    chapters,
     exercises,
     gate,
     mathjax,
@@ -113,11 +115,13 @@ def adapt(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the parts; Sphinx calls this."""
     build = Build()
+    app.setup_extension("sphinx.ext.autodoc")
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.connect("config-inited", repository.use_repository, priority=100)
     app.connect("config-inited", cache.choose, priority=100)
     app.connect("config-inited", adapt, priority=100)
+    app.connect("autodoc-process-docstring", chapters.link_chapters)
     app.connect("source-read", build.begin_page)
     app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)

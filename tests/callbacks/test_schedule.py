@@ -1,0 +1,160 @@
+import pytest
+import torch
+
+from minifast.callback import Callback
+from minifast.callbacks.recorder import Recorder
+from minifast.callbacks.schedule import OneCycle, ParamScheduler
+from minifast.callbacks.torch_scheduler import TorchScheduler
+from minifast.data.loaders import DataLoaders
+from minifast.errors import OptionError, UnknownNameError
+from minifast.schedule import combine, constant, cosine, linear, one_cycle, sample
+
+
+def momentum(params, lr):
+    return torch.optim.SGD(params, lr=lr, momentum=0.5)
+
+
+def two_groups(params, lr):
+    weight, bias = params
+    return torch.optim.SGD([{"params": [weight]}, {"params": [bias]}], lr=lr)
+
+
+def rates(make_learner, *cbs, n_epochs=2, name="lr", **kwargs):
+    recorder = Recorder(name)
+    make_learner(*cbs, recorder, **kwargs).fit(n_epochs)
+    return recorder.values(name).T.tolist()
+
+
+def test_a_schedule_goes_from_its_start_to_its_end(make_learner):
+    lrs = rates(make_learner, ParamScheduler(lr=linear(0.0, 1.0)), n_train=3)
+    assert lrs == [pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        cosine(0.1, 0.001),
+        one_cycle(0.5),
+        combine([0.25, 0.25, 0.5], [linear(0, 1), constant(1), cosine(1, 0)]),
+        lambda position: 0.1 * position,
+    ],
+)
+def test_what_is_used_is_what_sampling_shows(make_learner, schedule):
+    lrs = rates(make_learner, ParamScheduler(lr=schedule), n_train=4, n_epochs=3)
+    assert lrs == [pytest.approx(sample(schedule, 12))]
+
+
+def test_one_batch_in_all_is_at_the_start(make_learner):
+    scheduler = ParamScheduler(lr=linear(0.5, 0.1))
+    assert rates(make_learner, scheduler, n_train=1, n_epochs=1) == [[0.5]]
+
+
+def test_any_hyper_parameter_can_be_scheduled(make_learner):
+    scheduler = ParamScheduler(weight_decay=linear(0.0, 1.0), momentum=constant(0.7))
+    found = rates(make_learner, scheduler, name="weight_decay", n_train=3, n_epochs=1)
+    assert found == [[0.0, 0.5, 1.0]]
+    assert rates(
+        make_learner, scheduler, name="momentum", opt=torch.optim.Adam, n_epochs=1
+    ) == [[0.7] * 3]
+
+
+def test_each_group_can_have_a_schedule_of_its_own(make_learner):
+    scheduler = ParamScheduler(lr=[constant(0.1), linear(0.0, 1.0)])
+    found = rates(make_learner, scheduler, opt=two_groups, n_train=3, n_epochs=1)
+    assert found == [[0.1, 0.1, 0.1], [0.0, 0.5, 1.0]]
+    same = ParamScheduler(lr=constant(0.3))
+    assert rates(make_learner, same, opt=two_groups, n_train=1, n_epochs=1) == [
+        [0.3],
+        [0.3],
+    ]
+    with pytest.raises(OptionError, match="got: 2 for 1 groups of lr"):
+        rates(make_learner, scheduler)
+
+
+def test_after_the_fit_the_values_are_as_before_and_the_next_begins_anew(make_learner):
+    recorder = Recorder()
+    scheduler = ParamScheduler(lr=linear(0.0, 1.0), weight_decay=constant(0.1))
+    learn = make_learner(scheduler, recorder)
+    before = dict(learn.opt.param_groups[0])
+    learn.fit(2)
+    learn.validate()
+    assert learn.opt.param_groups[0] == before
+    learn.fit(2)
+    first, second = recorder.values("lr").split(6)
+    assert torch.equal(first, second)
+
+
+def test_after_an_error_the_values_are_as_before_too(make_learner):
+    class Fail(Callback):
+        def after_step(self, learn):
+            raise KeyboardInterrupt
+
+    learn = make_learner(Fail(), ParamScheduler(lr=constant(0.7)))
+    with pytest.raises(KeyboardInterrupt):
+        learn.fit(1)
+    assert learn.opt.param_groups[0]["lr"] == 0.1
+
+
+def test_an_unknown_name_is_refused_before_anything_is_changed(make_learner):
+    learn = make_learner(ParamScheduler(lr=constant(0.7), weight_deacy=constant(0.1)))
+    with pytest.raises(UnknownNameError, match="Did you mean 'weight_decay'"):
+        learn.fit(1)
+    assert learn.opt.param_groups[0]["lr"] == 0.1
+    assert "weight_deacy" not in learn.opt.param_groups[0]
+
+
+def test_a_schedule_is_needed_and_a_loader_with_a_length(make_learner):
+    with pytest.raises(OptionError, match="must have a schedule"):
+        ParamScheduler()
+    learn = make_learner(ParamScheduler(lr=constant(0.1)))
+    learn.dls = DataLoaders(iter(learn.dls.train))
+    with pytest.raises(OptionError, match="list_iterator, which has no length"):
+        learn.fit(1)
+
+
+def test_one_cycle_schedules_rate_and_momentum(make_learner):
+    cycle = OneCycle(0.5, warmup=0.4)
+    lrs = rates(make_learner, cycle, opt=momentum, n_train=6, n_epochs=1)
+    assert lrs == [pytest.approx(sample(one_cycle(0.5, warmup=0.4), 6))]
+    found = rates(
+        make_learner, cycle, name="momentum", opt=momentum, n_train=6, n_epochs=1
+    )
+    assert found[0][0] == pytest.approx(0.95)
+    assert min(found[0]) == found[0][2] == pytest.approx(0.85)
+
+
+def test_one_cycle_is_that_of_torch(make_learner):
+    def torchs(opt):
+        return torch.optim.lr_scheduler.OneCycleLR(
+            opt, max_lr=0.5, total_steps=12, pct_start=0.3, final_div_factor=1e4
+        )
+
+    kwargs = {"opt": momentum, "n_train": 6}
+    ours = rates(make_learner, OneCycle(0.5), **kwargs)
+    # torch's peak is at a whole step, 0.3 * 12 - 1, ours at 0.3 of the way.
+    theirs = rates(make_learner, TorchScheduler(torchs), **kwargs)
+    assert ours[0][0] == pytest.approx(theirs[0][0])
+    assert ours[0][-1] == pytest.approx(theirs[0][-1])
+    assert max(abs(a - b) for a, b in zip(ours[0], theirs[0], strict=True)) < 0.15
+
+
+def test_one_cycle_leaves_plain_descent_plain(make_learner):
+    assert rates(make_learner, OneCycle(0.5), name="momentum", n_epochs=1) == [
+        [0.0] * 3
+    ]
+    cycle = OneCycle(0.5, momentum=None)
+    found = rates(make_learner, cycle, name="momentum", opt=momentum, n_epochs=1)
+    assert found == [[0.5] * 3]
+
+
+def test_one_cycle_takes_a_rate_for_each_group(make_learner):
+    cycle = OneCycle([0.1, 1.0])
+    lrs = rates(make_learner, cycle, opt=two_groups, n_train=5, n_epochs=1)
+    assert lrs[1] == pytest.approx([10 * lr for lr in lrs[0]])
+
+
+def test_one_object_serves_learners_with_and_without_momentum(make_learner):
+    cycle = OneCycle(0.5)
+    for opt in (momentum, torch.optim.SGD, momentum):
+        make_learner(cycle, opt=opt).fit(1)
+    assert set(cycle.schedules) == {"lr", "momentum"}

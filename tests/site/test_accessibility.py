@@ -1,0 +1,28 @@
+"""Each page against axe-core's rules, as a light and as a dark page."""
+
+import pytest
+
+pytestmark = pytest.mark.site
+
+GRAVE = ("serious", "critical")
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request, opened):
+    """The colours that the page is shown in, with nothing folded."""
+    opened.unfold()
+    opened.colour_scheme(request.param)
+    yield request.param
+    opened.colour_scheme("light")
+
+
+def test_has_no_grave_barrier(opened, scheme, axe):
+    opened.page.evaluate(f"window.axe || (() => {{ {axe} }})()")
+    found = opened.page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    barriers = [
+        f"{rule['id']}: {node['target'][-1]}: {node['failureSummary']}"
+        for rule in found["violations"]
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"]
+    ]
+    assert barriers == []
