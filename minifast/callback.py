@@ -1,11 +1,7 @@
 """The event protocol: what a training loop announces, and who may listen.
 
-A loop that everybody adds an ``if`` to ends as nobody's. So ours announces fifteen
-events and otherwise knows nothing about what is built on it. A callback is an object
-with a method for each event that it cares about; every method receives the ``Learner``,
-reads its state, and may change it.
-
-Rules that all of them keep:
+A callback is an object with a method for each event that it cares about. Every method
+gets the ``Learner``, reads its state, and may change it. Rules that all of them keep:
 
 * ``before_x`` may be followed by anything; ``after_x`` comes only if x ran to its end.
   ``cleanup_fit`` always comes, once, also after an error or Ctrl-C.
@@ -74,7 +70,7 @@ class Cancel(Exception):
         reason: Why, for the reader; what ``CancelFit`` says is kept in
             ``learn.stop_reason``.
 
-    Book: ch. 11, "Leaving early".
+    Book: ch. 11, "The protocol".
     """
 
     raised_in: ClassVar[str]
@@ -83,7 +79,7 @@ class Cancel(Exception):
 class CancelStep(Cancel):
     """Skip the optimizer's step and the zeroing of gradients; go on to ``after_batch``.
 
-    Book: ch. 11, "Leaving early".
+    Book: ch. 11, "The protocol".
     """
 
     raised_in = "after_backward or after_step"
@@ -92,7 +88,7 @@ class CancelStep(Cancel):
 class CancelBatch(Cancel):
     """Leave this batch now, without its ``after_batch``; go on with the next one.
 
-    Book: ch. 11, "Leaving early".
+    Book: ch. 11, "The protocol".
     """
 
     raised_in = "an event of a batch, from before_batch to after_batch"
@@ -103,7 +99,7 @@ class CancelEpoch(Cancel):
 
     Leaving the training pass early still validates and still ends the epoch.
 
-    Book: ch. 11, "Leaving early".
+    Book: ch. 11, "The protocol".
     """
 
     raised_in = "an event between before_train and after_train, or of a validation"
@@ -112,7 +108,7 @@ class CancelEpoch(Cancel):
 class CancelFit(Cancel):
     """Leave the fit now, without its ``after_fit``; ``cleanup_fit`` still comes.
 
-    Book: ch. 11, "Leaving early".
+    Book: ch. 11, "The protocol".
     """
 
     raised_in = "any event but cleanup_fit"
@@ -217,13 +213,10 @@ class Callback:
 
 
 def checked(cbs: Iterable[Callback]) -> list[Callback]:
-    """Return the callbacks as a new list, if they are some, and each is there once.
-
-    Args:
-        cbs: What a caller passed as callbacks; it is not changed.
+    """Return callbacks as a new list, if they are some, and each is there once.
 
     Raises:
-        DTypeError: If it is no collection, or one of them is no callback.
+        DTypeError: If ``cbs`` is no collection, or one of them is no callback.
         OptionError: If one of them is there twice.
 
     Book: ch. 11, "The protocol".
@@ -245,14 +238,10 @@ def checked(cbs: Iterable[Callback]) -> list[Callback]:
 
 
 def handlers_by_event(cbs: Iterable[Callback]) -> dict[Event, tuple[Handler, ...]]:
-    """Return for each event the methods to call: of those who override it, in order.
+    """Return for each event the bound methods of those who override it, in order.
 
     Args:
-        cbs: The callbacks, in any order.
-
-    Returns:
-        All fifteen events, each with a tuple of bound methods, empty where nobody
-        listens. Callbacks of the same ``order`` stay in the order they came in.
+        cbs: The callbacks; those of the same ``order`` stay in the order they come in.
 
     Raises:
         DTypeError: If one of them is no callback.

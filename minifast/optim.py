@@ -25,7 +25,8 @@ class SGD(torch.optim.Optimizer):
 
     Being a torch optimizer, it has parameter groups and ``state_dict``, and works with
     torch's schedulers and ``GradScaler``. A step takes all parameters of a group at
-    once, so it costs a few calls, not a few for each parameter.
+    once, so it costs a few calls, not a few for each parameter. It goes on from a state
+    that ``torch.optim.SGD`` has saved, if that used no dampening and no Nesterov.
 
     Args:
         params: The parameters, or groups of them: dictionaries with ``"params"`` and

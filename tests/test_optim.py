@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from minifast.errors import DTypeError, OptionError
 from minifast.optim import SGD
@@ -120,14 +121,13 @@ def continued(opt, model, x, y):
 
 
 @pytest.mark.parametrize("saved_by", [SGD, torch.optim.SGD])
-@pytest.mark.parametrize("loaded_by", [SGD, torch.optim.SGD])
-def test_state_is_saved_and_loaded_also_from_and_to_torch(saved_by, loaded_by):
+def test_a_saved_state_goes_on_where_it_was_also_that_of_torch(saved_by):
     model, x, y = problem()
     opt = saved_by(model.parameters(), lr=0.05, momentum=0.9)
     continued(opt, model, x, y)
     state = pickle.loads(pickle.dumps(opt.state_dict()))
     twin = copy.deepcopy(model)
-    other = loaded_by(twin.parameters(), lr=1.0, momentum=0.5)
+    other = SGD(twin.parameters(), lr=1.0, momentum=0.5)
     other.load_state_dict(state)
     assert other.param_groups[0]["lr"] == 0.05
     expected = continued(opt, model, x, y)
@@ -195,20 +195,31 @@ def test_a_closure_is_called_with_gradients_on_and_its_loss_returned():
     torch.testing.assert_close(p.data, torch.full((2,), 0.8))
 
 
-def test_only_torch_and_nothing_per_parameter_is_called(monkeypatch):
-    """A step makes as many calls for a hundred parameters as for one."""
-    counts = []
+class CountedCalls(TorchDispatchMode):
+    """Lists the torch operations that run inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_makes_as_many_calls_for_a_hundred_parameters_as_for_one():
+    calls = []
     for n in (1, 100):
         params = [nn.Parameter(torch.ones(2)) for _ in range(n)]
         for p in params:
             p.grad = torch.ones(2)
         opt = SGD(params, lr=0.1, momentum=0.9, weight_decay=0.1)
         opt.step()  # makes the buffers
-        with torch.profiler.profile() as profile:
+        with CountedCalls() as counted:
             opt.step()
-        foreach = [e for e in profile.events() if e.name.startswith("aten::_foreach")]
-        counts.append(len(foreach))
-    assert counts == [4, 4]
+        calls.append(counted.names)
+    assert calls[0] == calls[1]
+    assert sum(name.startswith("_foreach") for name in calls[0]) == 4
 
 
 def test_sparse_gradients_are_refused():

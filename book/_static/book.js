@@ -7,5 +7,5 @@ document.addEventListener("DOMContentLoaded", () => {
       if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
     }
   });
-  for (const box of document.querySelectorAll("div.math")) observer.observe(box);
+  for (const box of document.querySelectorAll("div.math, span.math")) observer.observe(box);
 });

@@ -107,7 +107,7 @@ def leave(kind: str, name: str, text: str, **payload: object) -> None:
     glue = {"name": name, "mime_prefix": prefix}
     facts = {"kind": kind, "name": name, "text": text, **payload}
     display(  # type: ignore[no-untyped-call]
-        {f"{prefix}text/plain": text},
+        {f"{prefix}text/plain": repr(text)},  # myst-nb evaluates it as a literal
         raw=True,
         metadata={"scrapbook": glue, "minifast": facts},
     )

@@ -78,7 +78,7 @@ def default_cbs(
         >>> [type(cb).__name__ for cb in default_cbs(accuracy)]
         ['DeviceCallback', 'Recorder', 'MetricsCallback', 'ProgressCallback']
 
-    Book: ch. 11, "Metrics".
+    Book: ch. 11.
     """
     return [
         DeviceCallback(),

@@ -1,6 +1,6 @@
 """Train with large batches that do not fit into memory.
 
-Book: ch. 12, "Several batches, one step".
+Book: ch. 12.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class GradientAccumulation(Callback):
     Raises:
         OptionError: If ``n_batches`` is below 1, or the loader has no length.
 
-    Book: ch. 12, "Several batches, one step".
+    Book: ch. 12.
     """
 
     order = -10  # before those who prepare a step

@@ -1,6 +1,6 @@
 """Keep the weights of the last epoch and of the best, and go on after a crash.
 
-Book: ch. 12, "Stopping and going on".
+Book: ch. 12.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Checkpoint(Callback):
         every_epoch: Whether to keep ``epoch-000.pt``, ``epoch-001.pt`` ... as well.
         resume: Whether to go on where ``last.pt`` stopped.
 
-    Book: ch. 12, "Stopping and going on".
+    Book: ch. 12.
     """
 
     order = 90  # what it restores, others have set up; what it saves, they have updated

@@ -1,6 +1,6 @@
 """Keep gradients from exploding.
 
-Book: ch. 31, "Gradient clipping".
+Book: ch. 12.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class GradientClip(Callback):
     Source: Pascanu, Mikolov, Bengio 2013, "On the difficulty of training recurrent
     neural networks", arXiv 1211.5063, section 3.2, algorithm 1.
 
-    Book: ch. 31, "Gradient clipping".
+    Book: ch. 12.
     """
 
     order = 10  # after GradientAccumulation, which decides whether there is a step

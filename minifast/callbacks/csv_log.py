@@ -1,6 +1,6 @@
 """Keep the figures of each epoch in a file.
 
-Book: ch. 12, "Showing progress".
+Book: ch. 12, "Progress".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CSVLogger(Callback):
     Args:
         path: The file; its folder is made if need be.
 
-    Book: ch. 12, "Showing progress".
+    Book: ch. 12, "Progress".
     """
 
     order = 60  # after the figures have been computed

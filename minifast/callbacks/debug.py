@@ -1,6 +1,6 @@
 """See what happens, and try a whole fit in a moment.
 
-Book: ch. 11, "Watching the loop".
+Book: ch. 11.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Trace(Callback):
     Args:
         live: Whether to write each event to standard output when it comes, too.
 
-    Book: ch. 11, "Watching the loop".
+    Book: ch. 11.
     """
 
     order = -1_000  # before anybody can raise
@@ -76,7 +76,7 @@ class SingleBatch(Callback):
     Raises:
         OptionError: If ``n_batches`` is below 1.
 
-    Book: ch. 11, "Watching the loop".
+    Book: ch. 11.
     """
 
     order = 1_000  # after all who have something to do with the batch

@@ -1,6 +1,6 @@
 """Train where the accelerator is.
 
-Book: ch. 13, "Moving to the device"; ch. 11 uses it unseen.
+Book: ch. 11.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def default_device() -> torch.device:
     """Return this machine's accelerator (a CUDA or Apple GPU, say), or the CPU.
 
-    Book: ch. 13, "Moving to the device".
+    Book: ch. 11.
     """
     if torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or torch.device("cpu")
@@ -41,7 +41,7 @@ def to_device(value: Any, device: torch.device | str) -> Any:
         >>> to_device((torch.zeros(2), {"y": [torch.ones(1)]}), "cpu")
         (tensor([0., 0.]), {'y': [tensor([1.])]})
 
-    Book: ch. 13, "Moving to the device".
+    Book: ch. 11.
     """
     if hasattr(value, "to"):
         # From pinned memory the copy runs beside the computation; towards the CPU that
@@ -64,7 +64,7 @@ class DeviceCallback(Callback):
     Args:
         device: Where to; ``default_device()`` if left out.
 
-    Book: ch. 13, "Moving to the device".
+    Book: ch. 11.
     """
 
     order = -100  # before anybody looks at the batch

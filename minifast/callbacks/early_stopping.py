@@ -1,6 +1,6 @@
 """Stop when it gets no better.
 
-Book: ch. 12, "Early stopping".
+Book: ch. 12, "Knowing when to stop".
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EarlyStopping(Callback):
 
     Source: Prechelt 1998, "Early Stopping - But When?", section 2.
 
-    Book: ch. 12, "Early stopping".
+    Book: ch. 12, "Knowing when to stop".
     """
 
     order = 100  # after all who have something to do at the end of an epoch

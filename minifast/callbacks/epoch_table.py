@@ -1,6 +1,6 @@
 """The figures of epochs, laid out for a terminal and for a page.
 
-Book: ch. 12, "Showing progress".
+Book: ch. 12, "Progress".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def cells(row: Mapping[str, float], names: Sequence[str]) -> list[str]:
         >>> cells({"epoch": 3, "loss": 0.25, "time_s": 7.123}, ["epoch", "loss", "x"])
         ['3', '0.2500', '-']
 
-    Book: ch. 12, "Showing progress".
+    Book: ch. 12, "Progress".
     """
     return [_figure(name, row[name]) if name in row else "-" for name in names]
 
@@ -41,7 +41,7 @@ def line(row: Mapping[str, float] | None, names: Sequence[str]) -> str:
         >>> print(line({"epoch": 0, "valid_loss": 1.5}, ["epoch", "valid_loss"]))
         0          1.5000
 
-    Book: ch. 12, "Showing progress".
+    Book: ch. 12, "Progress".
     """
     texts = list(names) if row is None else cells(row, names)
     first, *rest = [
@@ -54,7 +54,7 @@ def line(row: Mapping[str, float] | None, names: Sequence[str]) -> str:
 class EpochTable:
     """Rows that grow from epoch to epoch, with a note below.
 
-    Book: ch. 12, "Showing progress".
+    Book: ch. 12, "Progress".
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class EpochTable:
     def names(self) -> list[str]:
         """The names of all figures, in the order in which they came up.
 
-        Book: ch. 12, "Showing progress".
+        Book: ch. 12, "Progress".
         """
         return list(dict.fromkeys(name for row in self.rows for name in row))
 

@@ -1,6 +1,6 @@
 """Reading and writing the hyper-parameters of an optimizer's groups.
 
-Book: ch. 12, "Schedules in the loop".
+Book: ch. 12, "The callback that sets it".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def get_hypers(opt: Optimizer) -> list[dict[str, Any]]:
     Args:
         opt: The optimizer.
 
-    Book: ch. 12, "Schedules in the loop".
+    Book: ch. 12, "The callback that sets it".
     """
     return [
         {name: value for name, value in group.items() if name != "params"}
@@ -36,7 +36,7 @@ def set_hypers(opt: Optimizer, saved: Sequence[dict[str, Any]]) -> None:
         opt: The optimizer, with the same groups.
         saved: One dictionary for each group.
 
-    Book: ch. 12, "Schedules in the loop".
+    Book: ch. 12, "The callback that sets it".
     """
     for group, hypers in zip(opt.param_groups, saved, strict=True):
         for name in group.keys() - hypers.keys() - {"params"}:
@@ -59,7 +59,7 @@ def get_hyper(group: dict[str, Any], name: str) -> float:
         >>> get_hyper({"lr": 0.1, "betas": (0.9, 0.99)}, "momentum")
         0.9
 
-    Book: ch. 12, "Schedules in the loop".
+    Book: ch. 12, "The callback that sets it".
     """
     if name in group:
         return float(group[name])
@@ -80,7 +80,7 @@ def set_hyper(group: dict[str, Any], name: str, value: float) -> None:
     Raises:
         UnknownNameError: If the group has none of that name.
 
-    Book: ch. 12, "Schedules in the loop".
+    Book: ch. 12, "The callback that sets it".
     """
     get_hyper(group, name)
     if name in group:

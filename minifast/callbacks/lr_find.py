@@ -46,7 +46,8 @@ def lr_find(
         lr_max: The last one, if the loss does not explode before.
         n_steps: How many batches from one to the other.
         stop_factor: When the mean of the last losses, a twentieth of ``n_steps``, is so
-            many times the smallest such mean, the loss has exploded: stop.
+            many times the smallest such mean, and larger than the first, the loss has
+            exploded: stop.
 
     Raises:
         OptionError: If a number is out of range, or the loss is not finite for even
@@ -79,7 +80,7 @@ class _Ramp(Callback):
     ) -> None:
         growth = math.log(lr_max / lr_min) / (n_steps - 1)
         self.planned = [lr_min * math.exp(growth * i) for i in range(n_steps)]
-        self.width, self.stop_factor = max(1, n_steps // 20), stop_factor
+        self.width, self.stop_factor = max(5, n_steps // 20), stop_factor
         self.losses: list[float] = []
         self._best = math.inf
 
@@ -104,12 +105,19 @@ class _Ramp(Callback):
         if not math.isfinite(loss):
             raise CancelFit("the loss is not finite")
         self.losses.append(loss)
-        mean = statistics.fmean(self.losses[-self.width :])
-        self._best = min(self._best, mean)
-        if mean > self._best + (self.stop_factor - 1) * abs(self._best):
-            raise CancelFit("the loss explodes")
         if len(self.losses) == len(self.planned):
             raise CancelFit("all learning rates tried")
+        if self._explodes():
+            raise CancelFit("the loss explodes")
+
+    def _explodes(self) -> bool:
+        if len(self.losses) < self.width:
+            return False
+        first = statistics.fmean(self.losses[: self.width])
+        last = statistics.fmean(self.losses[-self.width :])
+        self._best = min(self._best, last)
+        limit = self._best + (self.stop_factor - 1) * abs(self._best)
+        return last > max(first, limit)
 
     def curve(self) -> LRCurve:
         """Return what was found."""

@@ -1,6 +1,6 @@
 """The figures of each epoch.
 
-Book: ch. 11, "Metrics".
+Book: ch. 11, "Counting without waiting".
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class MetricsCallback(Callback):
         DTypeError: If one of them is no metric.
         OptionError: If two of them have one name.
 
-    Book: ch. 11, "Metrics".
+    Book: ch. 11, "Counting without waiting".
     """
 
     order = -50  # before those who read the row

@@ -1,6 +1,6 @@
 """Which epoch was the best, by a figure of their rows.
 
-Book: ch. 12, "Early stopping".
+Book: ch. 12, "Knowing when to stop".
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from minifast.errors import OptionError, UnknownNameError
+from minifast.errors import OptionError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,12 +40,14 @@ def best_row(
         >>> best_row([{"valid_loss": 0.5}, {"valid_loss": 0.3}], "valid_loss")
         1
 
-    Book: ch. 12, "Early stopping".
+    Book: ch. 12, "Knowing when to stop".
     """
     if mode not in ("auto", "min", "max"):
         raise OptionError("The mode must be auto, min or max.", repr(mode))
     if rows and monitor not in rows[-1]:
-        raise UnknownNameError.of("figure to monitor", monitor, rows[-1])
+        must = f"The figure to monitor must be one of: {', '.join(rows[-1])}."
+        fix = did_you_mean(monitor, rows[-1]) or "Add MetricsCallback to the callbacks."
+        raise UnknownNameError(must, repr(monitor), fix)
     if mode == "auto":
         mode = "min" if any(word in monitor for word in _SMALL_IS_GOOD) else "max"
     sign = -1.0 if mode == "min" else 1.0

@@ -1,6 +1,6 @@
 """Show how a fit goes.
 
-Book: ch. 12, "Showing progress".
+Book: ch. 12, "Progress".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ProgressCallback(Callback):
     Args:
         screen: Where to: ``"terminal"``, ``"notebook"``, ``"plain"``, or by itself.
 
-    Book: ch. 12, "Showing progress".
+    Book: ch. 12, "Progress".
     """
 
     order = 60  # after the figures have been computed

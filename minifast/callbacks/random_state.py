@@ -1,6 +1,6 @@
 """The state of everything that random numbers are drawn from.
 
-Book: ch. 12, "Stopping and going on".
+Book: ch. 12.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def random_state(dls: DataLoaders) -> dict[str, Any]:
         Plain values and tensors. NumPy's global generator is not among them; nothing
         in this package draws from it.
 
-    Book: ch. 12, "Stopping and going on".
+    Book: ch. 12.
     """
     return {
         "python": random.getstate(),
@@ -43,7 +43,7 @@ def set_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
         dls: The loaders.
         state: What ``random_state`` returned, here or in another process.
 
-    Book: ch. 12, "Stopping and going on".
+    Book: ch. 12.
     """
     random.setstate(state["python"])
     torch.set_rng_state(state["torch"])

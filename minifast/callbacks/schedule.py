@@ -1,6 +1,6 @@
 """Hyper-parameters that change from batch to batch.
 
-Book: ch. 12, "Schedules in the loop".
+Book: ch. 12, "The callback that sets it".
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ParamScheduler(Callback):
         >>> from minifast.schedule import cosine
         >>> anneal = ParamScheduler(lr=cosine(0.1, 0.001))
 
-    Book: ch. 12, "Schedules in the loop".
+    Book: ch. 12, "The callback that sets it".
     """
 
     rehearses = False

@@ -1,6 +1,6 @@
 """Where progress is shown: on a terminal, in a notebook, in a text file.
 
-Book: ch. 12, "Showing progress".
+Book: ch. 12, "Progress".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ScreenName = Literal["auto", "terminal", "notebook", "plain"]
 
 
 class Screen(Protocol):
-    """What ``ProgressCallback`` writes to. Book: ch. 12, "Showing progress"."""
+    """What ``ProgressCallback`` writes to. Book: ch. 12, "Progress"."""
 
     def begin_pass(self, learn: Learner) -> None:
         """A pass over a loader begins."""
@@ -40,7 +40,7 @@ class Screen(Protocol):
 
 
 class Plain:
-    """Lines on standard output, one for each epoch. Book: ch. 12."""
+    """Lines on standard output, one for each epoch. Book: ch. 12, "Progress"."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
@@ -73,7 +73,7 @@ class Plain:
 
 
 class Terminal(Plain):
-    """The same, and a bar that moves and leaves nothing behind. Book: ch. 12."""
+    """The same, and a bar that leaves nothing behind. Book: ch. 12, "Progress"."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Terminal(Plain):
 
 
 class Notebook:
-    """One table in the output of the cell, which grows. Book: ch. 12.
+    """One table in the output of the cell, which grows. Book: ch. 12, "Progress".
 
     While a pass runs, a note below says how far it is; at the end there is only the
     table, so an executed page has no trace of it.
@@ -156,7 +156,7 @@ def make_screen(name: ScreenName = "auto") -> Screen:
     Raises:
         OptionError: If there is no such screen.
 
-    Book: ch. 12, "Showing progress".
+    Book: ch. 12, "Progress".
     """
     screens: dict[str, Callable[[], Screen]] = {
         "terminal": Terminal,

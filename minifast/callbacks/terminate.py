@@ -1,6 +1,6 @@
 """Stop when the loss is no number any more.
 
-Book: ch. 12, "Early stopping".
+Book: ch. 12, "Knowing when to stop".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TerminateOnNaN(Callback):
     Raises:
         OptionError: If ``every`` is below 1.
 
-    Book: ch. 12, "Early stopping".
+    Book: ch. 12, "Knowing when to stop".
     """
 
     order = 100

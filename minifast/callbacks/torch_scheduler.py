@@ -1,6 +1,6 @@
 """Any of torch's learning rate schedulers, by one callback.
 
-Book: ch. 12, "Torch's schedulers".
+Book: ch. 12, "The callback that sets it".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TorchScheduler(Callback):
         >>> from torch.optim.lr_scheduler import StepLR
         >>> halve = TorchScheduler(partial(StepLR, step_size=1, gamma=0.5), "epoch")
 
-    Book: ch. 12, "Torch's schedulers".
+    Book: ch. 12, "The callback that sets it".
     """
 
     rehearses = False

@@ -1,6 +1,6 @@
 """All that the rest of a training depends on, as one value.
 
-Book: ch. 12, "Stopping and going on".
+Book: ch. 12.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def training_state(learn: Learner, cbs: Iterable[Callback]) -> dict[str, Any]:
     Returns:
         Plain values and tensors, which share their memory with the Learner's.
 
-    Book: ch. 12, "Stopping and going on".
+    Book: ch. 12.
     """
     return learn.state_dict() | {
         "step_count": learn.step_count,
@@ -47,7 +47,7 @@ def set_training_state(
             left.
         state: What ``training_state`` returned.
 
-    Book: ch. 12, "Stopping and going on".
+    Book: ch. 12.
     """
     learn.load_state_dict(state)
     learn.step_count = state["step_count"]

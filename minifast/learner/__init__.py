@@ -2,7 +2,7 @@
 
 ``loop`` holds the loop, in one column; ``learner`` adds validation, prediction, saving.
 
-Book: ch. 11, "The Learner".
+Book: ch. 11, "The protocol".
 """
 
 from minifast.learner.learner import Learner

@@ -1,6 +1,6 @@
 """What must hold before and in a fit, and what is said if it doesn't.
 
-Book: ch. 11, "The Learner".
+Book: ch. 11, "The protocol".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What ``validate`` and ``get_preds`` listen with.
 
-Book: ch. 11, "The Learner".
+Book: ch. 11, "The protocol".
 """
 
 from __future__ import annotations

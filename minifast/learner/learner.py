@@ -1,6 +1,6 @@
 """What one does with a model: train it, judge it, use it, keep it.
 
-Book: ch. 11, "The Learner".
+Book: ch. 11, "The protocol".
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Learner(TrainingLoop):
         >>> learn.validate(dls.train)["valid_loss"] < 1e-3
         True
 
-    Book: ch. 11, "The Learner".
+    Book: ch. 11, "The protocol".
     """
 
     def validate(

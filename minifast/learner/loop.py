@@ -3,7 +3,7 @@
 The loop announces what happens; callbacks do the rest. What they read are the loop's
 attributes, all of them declared in ``__init__``.
 
-Book: ch. 11, "The Learner".
+Book: ch. 11, "The protocol".
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class TrainingLoop:
         OptionError: If the optimizer holds none of the model's parameters, or has no
             learning rate.
 
-    Book: ch. 11, "The Learner".
+    Shape:
+        A batch: (B, ...) inputs, (B, ...) targets; the loss: ().
+
+    Book: ch. 11, "The protocol".
     """
 
     def __init__(

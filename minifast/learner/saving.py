@@ -1,6 +1,6 @@
 """Writing states to files and reading them again, without losing either.
 
-Book: ch. 11, "Saving".
+Book: ch. 11, "The protocol".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many batches a loader gives, and how much a batch counts.
 
-Book: ch. 11, "The Learner".
+Book: ch. 11, "The protocol".
 """
 
 from __future__ import annotations

@@ -84,6 +84,9 @@ class Mean:
     Attributes:
         count: How many items it stands for.
 
+    Shape:
+        Takes in (), gives out a Python float.
+
     Example:
         >>> mean = Mean()
         >>> mean.update(torch.tensor(0.5), 64)  # a batch of 64 with a mean loss of 0.5
@@ -137,6 +140,9 @@ class Average:
     Args:
         func: From predictions and targets to their mean, of shape ().
         name: What a table calls it; the function's name if not given.
+
+    Shape:
+        func: such as (B, K), (B,) -> ().
 
     Example:
         >>> metric = Average(accuracy)

@@ -27,6 +27,9 @@ class RunningStats:
     Attributes:
         count: How many numbers stand behind each result.
 
+    Shape:
+        Batches of any shape -> results of that shape without ``dim``, float64.
+
     Example:
         >>> stats = RunningStats()
         >>> for batch in torch.tensor([1.0, 2.0, 3.0, 4.0]).split(3):
@@ -103,7 +106,11 @@ class RunningStats:
 
     @property
     def mean(self) -> Tensor:
-        """The mean, float64 (float32 on devices that have no float64)."""
+        """The mean, float64 (float32 on devices that have no float64).
+
+        Shape:
+            -> that of the batches without ``dim``.
+        """
         return self._results()[0]
 
     def var(self, correction: int = 1) -> Tensor:

@@ -153,6 +153,18 @@ def package_names_are_not_redefined(chapter):
                 yield cell.line, f"defines {name!r}, which {owner} exports: import it"
 
 
+def imported_names_are_not_overwritten(chapter):
+    imported = {}
+    for cell in chapter.cells:
+        for name in sorted(_assigned(cell.tree()) & imported.keys()):
+            yield cell.line, f"overwrites {name!r}, imported from {imported[name]}"
+        for node in ast.walk(cell.tree() or ast.Module([], [])):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("minifast"):
+                imported |= {
+                    each.asname or each.name: node.module for each in node.names
+                }
+
+
 def measurements_are_not_typed(chapter):
     prose = INLINE.sub(_blank, chapter.prose)
     fix = "record() it and show it with {glue:text}, or add <!-- cited -->"
@@ -206,6 +218,7 @@ RULES = [
     cells_are_narrow,
     imports_are_named,
     package_names_are_not_redefined,
+    imported_names_are_not_overwritten,
     measurements_are_not_typed,
     the_last_cell_stamps,
     exercises_have_executed_solutions,
@@ -228,15 +241,24 @@ def package_names():
 
 
 def _defined(tree):
-    """Return the names that a cell binds at its top level, other than by import."""
+    """Return the names of the functions and classes that a cell defines."""
     names = set()
     for node in tree.body if tree else ():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
-            continue
-        stores = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-        names |= {n.id for n in stores if isinstance(n.ctx, ast.Store)}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            names |= {target.id for target in node.targets}
     return names
+
+
+def _assigned(tree):
+    """Return the names that a cell assigns to, outside functions and classes."""
+    scopes = (ast.FunctionDef, ast.ClassDef)
+    outside = (
+        [node for node in tree.body if not isinstance(node, scopes)] if tree else []
+    )
+    inside = (n for node in outside for n in ast.walk(node) if isinstance(n, ast.Name))
+    return {n.id for n in inside if isinstance(n.ctx, ast.Store)}
 
 
 def _blank(match):

@@ -83,8 +83,7 @@ def test_star_imports():
 
 
 @pytest.mark.parametrize(
-    "source",
-    ["def claim(): ...", "class Timing: ...", "measure = 3", "for record in []: ..."],
+    "source", ["def claim(): ...", "class Timing: ...", "measure = lambda f: f()"]
 )
 def test_redefined_names(source):
     [(line, message)] = problems(
@@ -94,10 +93,20 @@ def test_redefined_names(source):
     assert "minifast.book" in message
 
 
-def test_importing_a_name_or_using_it_inside_a_function_redefines_nothing():
-    sources = ["from minifast.book import claim", "def f():\n    claim = 1"]
+def test_a_variable_or_an_inner_function_redefines_nothing():
+    sources = ["table = [1, 2]", "def f():\n    def claim(): ..."]
     rule = chapter_lint.package_names_are_not_redefined
     assert not problems(rule, *map(cell, sources))
+
+
+def test_overwritten_imports():
+    rule = chapter_lint.imported_names_are_not_overwritten
+    imports = cell("from minifast.book import claim, table as shown")
+    assert not problems(rule, cell("claim = 1"), imports, cell("table = 2"))
+    assert problems(rule, imports, cell("for shown in []:\n    pass")) == [
+        (11, "overwrites 'shown', imported from minifast.book")
+    ]
+    assert not problems(rule, imports, cell("def f():\n    claim = 1"))
 
 
 @pytest.mark.parametrize(

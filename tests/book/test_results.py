@@ -42,7 +42,7 @@ def test_a_record_knows_how_the_prose_writes_it(shown, value, kept, text):
 def test_a_record_leaves_a_hidden_output_with_its_name(shown):
     record("speed", 2.5, text="two and a half")
     [(data, metadata)] = shown
-    assert data == {"application/papermill.record/text/plain": "two and a half"}
+    assert data == {"application/papermill.record/text/plain": "'two and a half'"}
     assert metadata["scrapbook"]["name"] == "speed"
     assert metadata["minifast"] == {
         "kind": "record",

@@ -12,6 +12,7 @@ from minifast.callbacks import (
     GradientAccumulation,
     MetricsCallback,
     OneCycle,
+    ParamScheduler,
     Recorder,
     TorchScheduler,
 )
@@ -80,7 +81,7 @@ EXTRAS = {
 @pytest.mark.parametrize("extra", EXTRAS)
 @pytest.mark.parametrize("crash", [0, 1, 3])
 @pytest.mark.parametrize("generator", [True, False])
-def test_an_interrupted_fit_comes_to_the_same_weights(
+def test_an_interrupted_fit_ends_as_if_it_had_not_been(
     tmp_path, extra, crash, generator
 ):
     def cbs(folder):
@@ -107,8 +108,9 @@ def test_an_interrupted_fit_comes_to_the_same_weights(
     assert torch.equal(a.values("lr"), b.values("lr"))
     assert a.epoch_ends == b.epoch_ends
 
-    whole.fit(1)  # and what comes after is the same too
-    resumed.fit(1)
+    for learn in (whole, resumed):  # and what comes after is the same too
+        torch.manual_seed(3)
+        learn.fit(1)
     assert_same(whole, resumed)
 
 
@@ -135,8 +137,9 @@ def test_a_finished_fit_is_not_done_again(tmp_path):
 
 def test_a_fit_can_be_made_longer(tmp_path):
     new(Checkpoint(tmp_path)).fit(2)
-    longer, whole = new(Checkpoint(tmp_path, resume=True), seed=3), new()
+    longer = new(Checkpoint(tmp_path, resume=True), seed=3)
     longer.fit(3)
+    whole = new()
     whole.fit(3)
     assert_same(whole, longer)
 
@@ -158,8 +161,9 @@ def test_a_fit_that_was_stopped_early_stays_stopped(tmp_path):
 
 def test_without_resume_or_a_file_a_fit_begins_at_the_beginning(tmp_path):
     new(Checkpoint(tmp_path)).fit(2)
-    fresh, plain = new(Checkpoint(tmp_path)), new()
+    fresh = new(Checkpoint(tmp_path))
     fresh.fit(1)
+    plain = new()
     plain.fit(1)
     assert_same(plain, fresh)
     nothing = new(Checkpoint(tmp_path / "empty", resume=True))
@@ -240,8 +244,6 @@ def test_callbacks_take_the_states_of_their_class_in_order(tmp_path):
 
 
 def test_a_schedule_that_was_interrupted_is_still_undone_after_the_fit(tmp_path):
-    from minifast.callbacks import ParamScheduler
-
     def scheduled():
         return ParamScheduler(lr=linear(0.5, 0.1)), Checkpoint(tmp_path, resume=True)
 

@@ -57,7 +57,7 @@ def test_only_the_rows_of_this_fit_count(make_learner):
 
 
 def test_a_figure_that_is_not_there_is_named(make_learner):
-    with pytest.raises(UnknownNameError, match="must be one of: epoch"):
+    with pytest.raises(UnknownNameError, match=r"epoch\.\n.*\n  fix: Add MetricsCallb"):
         make_learner(EarlyStopping("accuracy")).fit(1)
 
 

@@ -1,4 +1,5 @@
 import copy
+import itertools
 import math
 import random
 
@@ -135,9 +136,8 @@ def test_the_rates_grow_by_one_factor_and_the_losses_are_those_of_the_loop():
     assert losses == curve.losses
     assert lrs[0] == pytest.approx(1e-5)
     assert lrs[-1] == pytest.approx(1e-2)
-    assert [b / a for a, b in zip(lrs, lrs[1:], strict=False)] == pytest.approx(
-        [10**0.1] * 30
-    )
+    factors = [b / a for a, b in itertools.pairwise(lrs)]
+    assert factors == pytest.approx([10**0.1] * 30)
 
 
 def test_few_batches_are_gone_through_again():

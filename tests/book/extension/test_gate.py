@@ -1,5 +1,7 @@
+import nbformat
 import pytest
 from minifast_book import gate
+from minifast_book.harvest import Page
 
 
 @pytest.fixture
@@ -31,3 +33,12 @@ def test_a_draft_is_told_but_not_failed(app, monkeypatch, said):
     monkeypatch.setenv("BOOK_DRAFT", "1")
     assert close(app, monkeypatch, ["one", "two"]) == 0
     assert said == ["The book is not in order, 2 problems:\n  one\n  two"]
+
+
+def test_an_execution_that_broke_off_without_an_output_is_told(tmp_path):
+    cell = nbformat.v4.new_code_cell("while True: pass")
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"source_map": [7]})
+    source = tmp_path / "page.md"
+    page = Page("page", "A page", source, source, notebook, error="CellTimeoutError")
+    [problem] = gate._failures(page, "page.md")
+    assert problem == "page.md: the execution broke off: CellTimeoutError"

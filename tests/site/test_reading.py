@@ -1,0 +1,146 @@
+"""What readers do with the site: search, unfold, copy, read at night, on a phone."""
+
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.site
+
+
+def test_search_finds_the_chapter_that_explains_the_word(visit):
+    page = visit.go("intro")
+    page.locator(".search-button-field").click()
+    page.locator("dialog input[name=q]").fill("broadcasting")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=broadcasting")
+    results = page.locator("#search-results li")
+    expect(results.locator("a[href*='01-matmul.html']").first).to_be_visible()
+    assert (visit.errors, visit.failed, visit.foreign) == ([], [], [])
+
+
+def test_pages_are_as_dark_as_the_system(visit):
+    page = visit.go("01-matmul")
+    visit.colour_scheme("dark")
+    assert brightness(page, "body") < 0.2
+    visit.colour_scheme("light")
+    assert brightness(page, "body") > 0.8
+
+
+def test_the_chosen_colours_stay_on_the_next_page(visit):
+    page = visit.go("01-matmul")
+    html, switch = page.locator("html"), page.locator(".theme-switch-button").first
+    for _ in range(3):
+        if html.get_attribute("data-mode") == "dark":
+            break
+        switch.click()
+    expect(html).to_have_attribute("data-theme", "dark")
+    page.locator("a.right-next").click()
+    page.wait_for_url("**/02-forward.html")
+    expect(html).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize("name", ["01-matmul", "02-forward", "03-backward"])
+def test_figures_lie_on_a_light_card_on_dark_pages(visit, name):
+    page = visit.go(name)
+    visit.colour_scheme("dark")
+    for image in page.locator(".cell_output img").all():
+        assert brightness(page, image) > 0.8
+        assert image.evaluate("each => getComputedStyle(each).filter") == "none"
+
+
+def brightness(page, element):
+    """Lightness of an element's own background, from 0 for black to 1 for white."""
+    box = page.locator(element) if isinstance(element, str) else element
+    colour = box.evaluate(
+        """each => {
+          const canvas = document.createElement('canvas').getContext('2d');
+          canvas.fillStyle = getComputedStyle(each).backgroundColor;
+          canvas.fillRect(0, 0, 1, 1);
+          return [...canvas.getImageData(0, 0, 1, 1).data];
+        }"""
+    )
+    *channels, opacity = colour
+    return sum(channels) / 765 if opacity else 0
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_solutions_are_folded_until_asked_for(visit, by):
+    page = visit.go("01-matmul")
+    solution = page.locator(".admonition.solution").first
+    content = solution.locator(".exercise-content")
+    expect(content).to_be_hidden()
+    if by == "mouse":
+        solution.locator(".admonition-title").click()
+    else:
+        solution.locator("button.toggle-button").focus()
+        page.keyboard.press("Enter")
+    expect(content).to_be_visible()
+    expect(solution.locator("button")).to_have_attribute("aria-expanded", "true")
+
+
+def test_the_footer_unfolds(visit):
+    page = visit.go("01-matmul")
+    expect(page.locator(".provenance dl")).to_be_hidden()
+    page.locator(".provenance summary").click()
+    expect(page.locator(".provenance dl")).to_be_visible()
+
+
+def test_the_copy_button_copies_the_code(visit):
+    page = visit.go("01-matmul")
+    assert copied(page, page.locator("div.cell_input").first) == (
+        page.locator("div.cell_input pre").first.inner_text().rstrip("\n")
+    )
+
+
+def test_the_copy_button_leaves_prompts_out(visit):
+    page = visit.go("api/book")
+    example = page.locator("div.highlight-pycon, div.doctest").first
+    code = copied(page, example)
+    assert code
+    assert ">>>" in example.inner_text()
+    assert ">>>" not in code
+
+
+def copied(page, block):
+    """Press the copy button of a block, and return what it put into the clipboard."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    block.hover()
+    block.locator("button.copybtn").click()
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def test_on_a_phone_the_navigation_opens_and_leads_on(phone):
+    page = phone.go("intro")
+    link = page.get_by_role("link", name="The forward pass")
+    expect(link).to_be_hidden()
+    page.locator("button.primary-toggle").tap()
+    expect(link).to_be_visible()
+    link.tap()
+    page.wait_for_url("**/02-forward.html")
+    expect(page.locator("h1:visible")).to_contain_text("The forward pass")
+
+
+def test_print_leaves_the_navigation_out_and_unfolds_solutions(visit):
+    page = visit.go("01-matmul")
+    page.emulate_media(media="print")
+    expect(page.locator(".bd-sidebar-primary")).to_be_hidden()
+    expect(page.locator(".bd-header-article")).to_be_hidden()
+
+
+def test_a_lost_reader_gets_a_page_with_a_way_back(visit):
+    page = visit.page
+    page.goto(f"{visit.base}no/such/page.html")
+    lost = [each for each in visit.failed if not each.endswith("no/such/page.html")]
+    assert lost == []
+    home = page.locator("a.navbar-brand").first.get_attribute("href")
+    assert urljoin(page.url, home) == f"{visit.base}intro.html"
+
+
+def test_the_first_page_loads_little(visit, record_property):
+    visit.go("intro")
+    weights = {}
+    for response in visit.loaded:
+        kind = response.request.resource_type
+        weights[kind] = weights.get(kind, 0) + len(response.body())
+    assert sum(weights.values()) <= 5_000_000, weights
