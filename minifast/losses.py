@@ -159,7 +159,11 @@ def cross_entropy(
     """
     logits = _at_least_float32(logits)
     if target.is_floating_point():
-        return _reduce(_soft_losses(logits, target), reduction)
+        _check_probabilities(logits, target)
+        target = target.to(logits.dtype)
+        if target.requires_grad:
+            return _reduce(_by_definition(logits, target), reduction)
+        return _cross_entropy(logits, target, reduction)
     _check_classes(logits, target)
     try:
         return _cross_entropy(logits, target.unsqueeze(1), reduction)
@@ -168,61 +172,83 @@ def cross_entropy(
         raise
 
 
+def _by_definition(logits: Tensor, target: Tensor) -> Tensor:
+    log_probs = log_softmax(logits, 1)
+    if not target.is_floating_point():
+        return -log_probs.gather(1, target)
+    # Zero times minus infinity: a class that is ruled out, and is not the target.
+    ruled_out = log_probs.isneginf() & (target == 0)
+    return -(target * log_probs.masked_fill(ruled_out, 0)).sum(1, keepdim=True)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """The losses of ``_by_definition``, reduced, with a derivative made by hand.
+
+    With exps = exp(logits - max), the derivative of a loss is softmax - target, or
+    (exps - sums * target) / sums; ``forward`` makes that bracket, in place.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, how: Reduction) -> Tensor:
+        shifted = logits - logits.amax(1, keepdim=True)
+        parts = _soft_parts if target.is_floating_point() else _class_parts
+        losses, bracket, sums = parts(shifted, target)
+        if how == "mean":
+            _scale_(sums, losses.numel())
+        ctx.how = how
+        ctx.save_for_backward(logits, target, bracket, sums)
+        return _reduce(losses, how)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        logits, target, bracket, sums = ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody will differentiate this derivative
+            loss = _reduce(_by_definition(logits, target), ctx.how)
+            (into,) = torch.autograd.grad(loss, logits, grad, create_graph=True)
+            return into, None, None
+        if ctx.how == "none":
+            grad = grad.unsqueeze(1)
+        return bracket * (grad / sums), None, None
+
+
+_cross_entropy: Callable[[Tensor, Tensor, Reduction], Tensor] = _CrossEntropy.apply
+
+
+def _class_parts(shifted: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    right = shifted.gather(1, target)
+    exps = _exp_(shifted)
+    sums = exps.sum(1, keepdim=True)
+    losses = sums.log().sub_(right)
+    return losses, exps.scatter_add_(1, target, -sums), sums
+
+
+def _soft_parts(shifted: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    # A class that is ruled out gives 0 times minus infinity, which counts as nothing
+    # here; any other nan comes back in through the sums.
+    right = (target * shifted).nansum(1, keepdim=True)
+    exps = _exp_(shifted)
+    sums, total = exps.sum(1, keepdim=True), target.sum(1, keepdim=True)
+    losses = sums.log().mul_(total).sub_(right)
+    return losses, exps.mul_(total).addcmul_(sums, target, value=-1), sums
+
+
+def _exp_(x: Tensor) -> Tensor:
+    # As 2^(x log2(e)): on some CPUs torch's exp2 is four times faster than its exp.
+    return _scale_(x, math.log2(math.e)).exp2_()
+
+
 def _scale_(x: Tensor, factor: float) -> Tensor:
     # x *= factor would first make a tensor of the factor, half of the cost if x is
     # small; add_ takes a number as it is, and x + x (factor - 1) is the same.
     return x.add_(x, alpha=factor - 1)
 
 
-class _CrossEntropy(torch.autograd.Function):
-    """Logits (B, K, ...) and target (B, 1, ...) -> the reduced losses.
-
-    The derivative of a loss is softmax - one_hot. In terms of exps = softmax * sums,
-    it is (exps - sums * one_hot) / sums; ``forward`` makes that bracket, in place.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, how: Reduction) -> Tensor:
-        shifted = logits - logits.amax(1, keepdim=True)
-        right = shifted.gather(1, target)
-        # exp(x) as 2^(x log2(e)): on some CPUs torch's exp2 is 4 times faster than exp.
-        exps = _scale_(shifted, math.log2(math.e)).exp2_()
-        sums = exps.sum(1, keepdim=True)
-        bracket = exps.scatter_add_(1, target, -sums)
-        loss = _reduce(sums.log().sub_(right), how)
-        if how == "mean":
-            _scale_(sums, target.numel())
-        ctx.how = how
-        ctx.save_for_backward(logits, target, bracket, sums)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        logits, target, bracket, sums = ctx.saved_tensors
-        if ctx.how == "none":
-            grad = grad.unsqueeze(1)
-        if not torch.is_grad_enabled():
-            return bracket * (grad / sums), None, None
-        # Somebody will differentiate this derivative, so autograd must see all of it.
-        softmax = log_softmax(logits, 1).exp()
-        one_hot = torch.zeros_like(softmax).scatter(1, target, 1)
-        count = target.numel() if ctx.how == "mean" else 1
-        return (softmax - one_hot) * (grad / count), None, None
-
-
-_cross_entropy: Callable[[Tensor, Tensor, Reduction], Tensor] = _CrossEntropy.apply
-
-
-def _soft_losses(logits: Tensor, target: Tensor) -> Tensor:
+def _check_probabilities(logits: Tensor, target: Tensor) -> None:
     if target.shape != logits.shape or logits.ndim < 2:
         must = "Probability targets must have the shape of the logits, (B, K, ...)."
         fix = "Class indices must be int64: target.long()."
         raise ShapeError(must, _both(logits, target), fix)
     _check_device(logits, target)
-    log_probs = log_softmax(logits, 1)
-    # Zero times minus infinity: a class that is ruled out, and is not the target.
-    ruled_out = log_probs.isneginf() & (target == 0)
-    return -(target * log_probs.masked_fill(ruled_out, 0)).sum(1, keepdim=True)
 
 
 def _check_device(logits: Tensor, target: Tensor) -> None:

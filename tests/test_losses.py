@@ -103,6 +103,13 @@ def test_probability_targets_agree_with_torch(shape, reduction):
     torch.testing.assert_close(ours, theirs)
 
 
+def test_probabilities_need_not_sum_to_one_as_in_torch():
+    logits, _ = logits_and_target((4, 3))
+    target = torch.rand(4, 3, dtype=torch.float64) * 2
+    ours = value_and_grad(cross_entropy, logits, target)
+    torch.testing.assert_close(ours, value_and_grad(F.cross_entropy, logits, target))
+
+
 def test_certain_probabilities_are_class_indices():
     logits, target = logits_and_target((8, 5))
     certain = F.one_hot(target, 5).double()
@@ -142,13 +149,14 @@ def test_nll_agrees_with_torch(shape, reduction):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 2)])
 def test_both_derivatives_pass_the_finite_differences(shape, reduction):
-    logits, target = logits_and_target(shape)
+    logits, classes = logits_and_target(shape)
+    for target in (classes, probabilities(shape)):
 
-    def loss(logits):
-        return cross_entropy(logits, target, reduction)
+        def loss(logits, target=target):
+            return cross_entropy(logits, target, reduction)
 
-    assert gradcheck(loss, [logits])
-    assert gradgradcheck(loss, [logits])
+        assert gradcheck(loss, [logits])
+        assert gradgradcheck(loss, [logits])
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -160,11 +168,21 @@ def test_extreme_logits_agree_with_torch(row, right):
     torch.testing.assert_close(ours, theirs, equal_nan=True)
 
 
+@pytest.mark.parametrize("where", ["logits", "target"])
+def test_a_nan_is_not_hidden(where):
+    inputs = {"logits": torch.zeros(2, 3), "target": torch.full((2, 3), 1 / 3)}
+    inputs[where][0, 1] = math.nan
+    losses = cross_entropy(**inputs, reduction="none")
+    assert losses.isnan().tolist() == [True, False]
+
+
 def test_a_class_that_is_ruled_out_costs_nothing_where_it_is_not_the_target():
     logits, target = torch.tensor([[-INF, 1.0, 1.0]]), torch.tensor([[0.0, 0.5, 0.5]])
-    loss, grad = value_and_grad(cross_entropy, logits, target)
-    assert loss.item() == pytest.approx(math.log(2))
-    torch.testing.assert_close(grad, torch.zeros(1, 3))
+    for t in (target, target.clone().requires_grad_()):
+        loss, grad = value_and_grad(cross_entropy, logits, t)
+        assert loss.item() == pytest.approx(math.log(2))
+        torch.testing.assert_close(grad, torch.zeros(1, 3))
+    assert cross_entropy(logits, torch.tensor([[0.1, 0.9, 0.0]])) == INF
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -12,7 +12,13 @@ from minifast.book.environment import Provenance, environment, scale, scale_name
 from minifast.book.results import Claim, claim, record
 from minifast.book.source import Listing, show
 from minifast.book.tables import Table, table
-from minifast.book.timing import Timing, format_count, format_time, measure
+from minifast.book.timing import (
+    Timing,
+    format_count,
+    format_time,
+    measure,
+    measure_each,
+)
 
 __all__ = [
     "Claim",
@@ -25,6 +31,7 @@ __all__ = [
     "format_count",
     "format_time",
     "measure",
+    "measure_each",
     "record",
     "scale",
     "scale_name",

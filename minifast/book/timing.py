@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from minifast.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _UNITS = [(3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")]
 _LEAST = 1e-9, "ns"
@@ -70,15 +70,52 @@ def measure(
         >>> timing.low_s <= timing.median_s <= timing.high_s
         True
     """
+    return measure_each({"": function}, seconds=seconds, rounds=rounds)[""]
+
+
+def measure_each(
+    functions: Mapping[str, Callable[[], object]],
+    *,
+    seconds: float = 0.5,
+    rounds: int = 7,
+) -> dict[str, Timing]:
+    """Time several calls by turns, so that a busy moment of the machine hits them all.
+
+    Args:
+        functions: What to time, by name; each is called without arguments.
+        seconds: About how long to spend on each.
+        rounds: How many rounds; at least 3 are timed even if that takes longer.
+
+    Raises:
+        OptionError: If ``rounds`` is below 3.
+
+    Book: ch. 00, "How a number gets onto a page".
+
+    Example:
+        >>> work = {"short": lambda: sum(range(10)), "long": lambda: sum(range(10_000))}
+        >>> times = measure_each(work, seconds=0.01)
+        >>> times["short"].median_s < times["long"].median_s
+        True
+    """
     if rounds < 3:
         raise OptionError("A spread needs at least 3 rounds.", f"rounds={rounds}")
-    _time_calls(function, 1)  # warm-up: caches, lazy initialisation, compilation
-    once_s = _time_calls(function, 1)
-    rounds = max(3, min(rounds, int(seconds / max(once_s, 1e-9))))
-    calls = max(1, int(seconds / rounds / max(once_s, 1e-9)))
-    times = [_time_calls(function, calls) / calls for _ in range(rounds)]
+    calls: dict[str, int] = {}
+    for name, function in functions.items():
+        _time_calls(function, 1)  # warm-up: caches, lazy initialisation, compilation
+        once_s = max(_time_calls(function, 1), 1e-9)
+        calls[name] = max(1, int(seconds / rounds / once_s))
+        if once_s * rounds > seconds:  # slow: fewer rounds for all
+            rounds = max(3, min(rounds, int(seconds / once_s)))
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            times[name].append(_time_calls(function, calls[name]) / calls[name])
+    return {name: _timing(found, calls[name]) for name, found in times.items()}
+
+
+def _timing(times: list[float], calls: int) -> Timing:
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
-    return Timing(median, low, high, rounds, calls)
+    return Timing(median, low, high, len(times), calls)
 
 
 def _time_calls(function: Callable[[], object], calls: int) -> float:

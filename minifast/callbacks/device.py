@@ -43,6 +43,8 @@ def to_device(value: Any, device: torch.device | str) -> Any:
 
     Book: ch. 11.
     """
+    if isinstance(value, torch.Tensor) and value.device == device:
+        return value  # the common case, without a call into torch
     if hasattr(value, "to"):
         # From pinned memory the copy runs beside the computation; towards the CPU that
         # would be a race.

@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from minifast.book import Timing, format_count, format_time, measure
+from minifast.book import Timing, format_count, format_time, measure, measure_each
 from minifast.errors import OptionError
 
 
@@ -93,3 +93,17 @@ def test_measure_refuses_too_few_rounds():
 
 def test_a_timing_reads_well():
     assert str(Timing(0.002, 0.0015, 0.003, 7, 1)) == "2 ms (1.5 ms to 3 ms)"
+
+
+def test_several_calls_are_timed_by_turns(monkeypatch):
+    clock, order = Clock(monkeypatch), []
+
+    def work(name, seconds):
+        order.append(name)
+        clock.work(seconds)
+
+    both = {"a": lambda: work("a", 0.1), "b": lambda: work("b", 0.2)}
+    times = measure_each(both, seconds=0.3, rounds=3)
+    assert "".join(order[4:]) == "abababab"[: len(order) - 4]
+    assert times["a"].median_s == pytest.approx(0.1)
+    assert times["b"].median_s == pytest.approx(0.2)

@@ -5,6 +5,12 @@ import pytest
 pytestmark = pytest.mark.site
 
 GRAVE = ("serious", "critical")
+# Rule, and the only element that may break it.
+ACCEPTED = {
+    # Docutils writes lists of sources with the role doc-biblioentry for each. In the
+    # standard that it follows, this is a kind of listitem; axe-core knows it as none.
+    ("aria-required-children", ".citation-list"),
+}
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -24,5 +30,6 @@ def test_has_no_grave_barrier(opened, scheme, axe):
         for rule in found["violations"]
         if rule["impact"] in GRAVE
         for node in rule["nodes"]
+        if (rule["id"], node["target"][-1]) not in ACCEPTED
     ]
-    assert barriers == []
+    assert not barriers, "\n".join(barriers)

@@ -1,5 +1,6 @@
 """The links of all pages, followed without a browser."""
 
+from collections import defaultdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,57 +19,76 @@ def targets(file: Path) -> set[str]:
     return {each.get("id") or each["name"] for each in named}
 
 
-def is_broken(page: Path, link: str) -> bool:
+@cache
+def links(file: Path) -> list[str]:
+    """What a page refers to: pages, scripts, styles, images."""
+    tags = parsed(file).select("[href], [src]")
+    return [tag.get("href", tag.get("src")) for tag in tags]
+
+
+def goal(page: Path, link: str) -> Path | None:
+    """Return the file that a link leads to, or None if it leaves the site."""
     address = urlsplit(link)
     if address.scheme or address.netloc:
-        return False
+        return None
     path = unquote(address.path)
-    goal = page.parent / path if path else page
-    goal = goal / "index.html" if goal.is_dir() else goal
-    if not goal.is_file():
+    file = (page.parent / path).resolve() if path else page
+    return file / "index.html" if file.is_dir() else file
+
+
+def reachable() -> list[Path]:
+    """Return the pages that readers can come to, found by following links."""
+    found = [require_site().resolve() / f"{page}.html" for page in CONTENTS]
+    for page in found:
+        ends = (goal(page, link) for link in links(page))
+        html = (end for end in ends if end and end.suffix == ".html" and end.is_file())
+        found += [end for end in dict.fromkeys(html) if end not in found]
+    return found
+
+
+def is_broken(page: Path, link: str) -> bool:
+    end, fragment = goal(page, link), unquote(urlsplit(link).fragment)
+    if end is None:
+        return False
+    if not end.is_file():
         return True
-    fragment = unquote(address.fragment)
-    return fragment != "" and goal.suffix == ".html" and fragment not in targets(goal)
+    return fragment != "" and end.suffix == ".html" and fragment not in targets(end)
 
 
-def every_page() -> list[Path]:
-    # The 404 page is shown at any depth, so its links begin at the root of the host.
-    return [each for each in require_site().rglob("*.html") if each.name != "404.html"]
-
-
-def test_lead_to_something_on_every_page():
+def test_links_lead_to_something():
     broken = [
-        f"{page.relative_to(require_site())}: {link}"
-        for page in every_page()
-        for tag in parsed(page).select("[href], [src]")
-        if is_broken(page, link := tag.get("href", tag.get("src")))
+        f"{page}: {link}"
+        for page in reachable()
+        for link in links(page)
+        if is_broken(page, link)
     ]
     assert not broken, "\n".join(broken)
 
 
-def test_begin_nowhere_at_the_root_of_the_host():
+def test_links_do_not_begin_at_the_root_of_the_host():
     absolute = [
-        f"{page.relative_to(require_site())}: {link}"
-        for page in every_page()
-        for tag in parsed(page).select("[href], [src]")
-        if (link := tag.get("href", tag.get("src"))).startswith("/")
+        f"{page}: {link}"
+        for page in reachable()
+        for link in links(page)
+        if link.startswith("/")
     ]
     assert not absolute, "\n".join(absolute)
 
 
-def neighbours(link: str) -> list[str]:
-    """Follow the links of one name from each page of the book."""
-    found = {page: parsed_page(page).select_one(f"a.{link}") for page in CONTENTS}
+def test_documented_names_show_their_source():
+    sources = {page for page in reachable() if "_modules" in page.parts}
+    assert any(page.name == "matmul.html" for page in sources)
+
+
+def neighbours(direction: str) -> list[tuple[str, str]]:
+    """Pair each page with the one that its button of that name leads to."""
     site = require_site().resolve()
-    ends = {
-        page: (site / f"{page}.html").parent / tag["href"]
-        for page, tag in found.items()
-        if tag
-    }
-    return [
-        (page, str(end.resolve().relative_to(site).with_suffix("")))
-        for page, end in ends.items()
-    ]
+    found = []
+    for page in CONTENTS:
+        if button := parsed_page(page).select_one(f"a.{direction}"):
+            end = goal(site / f"{page}.html", button["href"])
+            found.append((page, str(end.relative_to(site).with_suffix(""))))
+    return found
 
 
 def test_next_leads_through_the_book_in_order():
@@ -80,26 +100,28 @@ def test_previous_leads_back_through_the_book():
 
 
 def test_code_leads_to_the_pages_of_the_functions_it_calls():
-    links = parsed_page("01-matmul").select("pre a.sphinx-codeautolink-a")
-    ends = {each["href"] for each in links}
+    code = parsed_page("01-matmul").select("pre a.sphinx-codeautolink-a")
+    ends = {each["href"] for each in code}
     assert "api/foundations.html#minifast.foundations.matmul.matmul" in ends
 
 
 @pytest.mark.parametrize("page", EXECUTED)
 def test_references_to_figures_carry_the_numbers_of_the_figures(page):
-    document = parsed_page(page)
-    for number in document.select(".std-numref"):
+    file = require_site() / f"{page}.html"
+    for number in parsed(file).select(".std-numref"):
         link = number.find_parent("a")
         assert link is not None, f"{number.text} leads nowhere"
-        goal = urlsplit(link["href"])
-        file = require_site() / f"{page}.html"
-        file = file.parent / goal.path if goal.path else file
-        figure = parsed(file).find(id=unquote(goal.fragment))
-        assert figure.select_one(".caption-number").text.strip() == number.text.strip()
+        figure = parsed(goal(file, link["href"])).find(
+            id=urlsplit(link["href"]).fragment
+        )
+        assert figure.select_one(".caption-number").text.strip() == number.text
 
 
 @pytest.mark.parametrize("page", EXECUTED)
-def test_figures_are_numbered_in_their_order(page):
-    labels = [each.text for each in parsed_page(page).select(".caption-number")]
-    numbers = [int(label.split()[-1].split(".")[-1]) for label in labels]
-    assert numbers == list(range(1, len(numbers) + 1))
+def test_figures_and_tables_are_numbered_in_their_order(page):
+    numbers = defaultdict(list)
+    for label in parsed_page(page).select(".caption-number"):
+        kind, number = label.text.split()
+        numbers[kind].append(int(number.split(".")[-1]))
+    for found in numbers.values():
+        assert found == list(range(found[0], found[0] + len(found)))

@@ -89,7 +89,8 @@ def test_loads_and_describes_each_image(opened):
 
 
 def test_fits_a_narrow_window(opened, width):
-    assert opened.page.evaluate(BEYOND_EDGE, width) == []
+    beyond = opened.page.evaluate(BEYOND_EDGE, width)
+    assert not beyond, "\n".join(beyond)
     assert opened.page.evaluate("document.scrollingElement.scrollWidth") <= width
 
 

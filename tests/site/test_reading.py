@@ -70,13 +70,14 @@ def test_solutions_are_folded_until_asked_for(visit, by):
     solution = page.locator(".admonition.solution").first
     content = solution.locator(".exercise-content")
     expect(content).to_be_hidden()
+    button = solution.locator("button.toggle-button")
     if by == "mouse":
         solution.locator(".admonition-title").click()
     else:
-        solution.locator("button.toggle-button").focus()
+        button.focus()
         page.keyboard.press("Enter")
     expect(content).to_be_visible()
-    expect(solution.locator("button")).to_have_attribute("aria-expanded", "true")
+    expect(button).to_have_attribute("aria-expanded", "true")
 
 
 def test_the_footer_unfolds(visit):
