@@ -42,7 +42,7 @@ class TerminateOnNaN(Callback):
         self.every = every
 
     def after_batch(self, learn: Learner) -> None:
-        """Look at the loss of every so manieth training batch."""
+        """Look at the loss once in so many training batches."""
         if learn.training and (learn.iter + 1) % self.every == 0:
             self._look(learn)
 

@@ -3,7 +3,6 @@ import torch
 from torch import nn
 
 from minifast.callback import Callback
-from minifast.data.loaders import DataLoaders
 from minifast.errors import OptionError, UnknownNameError
 from minifast.learner import Learner
 
@@ -214,38 +213,3 @@ def test_find_gives_the_first_of_a_class(make_learner):
     assert learn.find(Count) is first
     with pytest.raises(UnknownNameError, match="must be one of: Callback, Count"):
         learn.find(Learner)
-
-
-def test_printing_shows_who_listens_to_what(make_learner):
-    class Early(Callback):
-        order = -1
-
-        def before_batch(self, learn): ...
-        def after_validate(self, learn): ...
-
-    learn = make_learner(Count(), Early())
-    assert repr(learn).splitlines() == [
-        "Learner: Linear with 4 parameters, mse_loss, SGD",
-        "before_fit              Count",
-        "  before_epoch          -",
-        "    before_train        -",
-        "    before_validate     -",
-        "      before_batch      Early, Count",
-        "      after_pred        -",
-        "      after_loss        -",
-        "      after_backward    -",
-        "      after_step        -",
-        "      after_batch       -",
-        "    after_train         -",
-        "    after_validate      Early",
-        "  after_epoch           -",
-        "after_fit               -",
-        "cleanup_fit             Count",
-    ]
-
-
-def test_printing_names_losses_that_are_objects(make_learner):
-    learn = make_learner()
-    learn.loss_func = nn.MSELoss()
-    learn.dls = DataLoaders([])
-    assert "MSELoss, SGD" in repr(learn)
