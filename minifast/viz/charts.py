@@ -80,7 +80,13 @@ def spread(samples: Mapping[str, torch.Tensor], *, label: str) -> Axes:
     for row, values in enumerate(samples.values()):
         points = values.detach().cpu().double()
         shift = torch.linspace(-0.2, 0.2, len(points))  # so that points don't hide
-        ax.scatter(points, row + shift, s=7, alpha=0.6, linewidths=0)
+        ax.scatter(
+            points,
+            row + shift,
+            s=9 if len(points) > 30 else 30,
+            alpha=0.6,
+            linewidths=0,
+        )
         ax.plot([points.mean()] * 2, [row - 0.32, row + 0.32], color=COLORS["ink"])
     ax.set_yticks(range(len(samples)), list(samples))
     ax.invert_yaxis()

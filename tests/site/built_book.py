@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -56,6 +55,7 @@ def parsed_page(page: str) -> BeautifulSoup:
     return parsed(require_site() / f"{page}.html")
 
 
+@cache
 def public_path() -> str:
     """The path below which the site is published, such as ``/minifast/``."""
     address = parsed_page(CONTENTS[0]).select_one('link[rel="canonical"]')["href"]
@@ -63,33 +63,30 @@ def public_path() -> str:
 
 
 class AsOnPages(SimpleHTTPRequestHandler):
-    """Answers as GitHub Pages would: what is not there gets the site's own 404 page."""
+    """Answers as GitHub Pages would: below a path, and with the site's own 404 page."""
+
+    def do_GET(self):
+        if self.path.startswith(public_path()):
+            self.path = "/" + self.path.removeprefix(public_path())
+            super().do_GET()
+        else:  # a link that only works at the root of a host
+            self.send_error(404)
 
     def send_error(self, code, message=None, explain=None):
-        page = SITE / "404.html"
-        if code != 404 or not page.exists():
-            super().send_error(code, message, explain)
-            return
-        self.send_response(404)
+        self.send_response(code)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
-        self.wfile.write(page.read_bytes())
+        self.wfile.write((SITE / "404.html").read_bytes())
 
-    def log_message(self, format, *args):  # noqa: A002
-        pass
+    def log_message(self, *args):
+        """Say nothing; what fails, the browser notes."""
 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Serve the site below its public path, so that no link may rely on the root."""
-    site, path = require_site().resolve(), public_path()
-    with TemporaryDirectory() as folder:
-        root = Path(folder, "root")
-        mount = root / path.strip("/")
-        mount.parent.mkdir(parents=True, exist_ok=True)
-        mount.symlink_to(site, target_is_directory=True)
-        handler = partial(AsOnPages, directory=root)
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            Thread(target=server.serve_forever, daemon=True).start()
-            yield f"http://127.0.0.1:{server.server_port}{path}"
-            server.shutdown()
+    """Serve the site on a free port of this machine."""
+    handler = partial(AsOnPages, directory=require_site())
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{public_path()}"
+        server.shutdown()

@@ -118,6 +118,7 @@ class Visit:
 def visiting(browser: Browser, base: str, **options) -> Iterator[Visit]:
     settings = {**DESKTOP, "reduced_motion": "reduce", **options}
     context = browser.new_context(**settings)
+    context.set_default_timeout(10_000)
     yield Visit(context.new_page(), base)
     context.close()
 
