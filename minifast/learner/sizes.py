@@ -42,9 +42,9 @@ def weight(batch: Any) -> int:
     """
     if isinstance(batch, Tensor):
         return batch.numel()
-    if isinstance(batch, dict):
-        batch = tuple(batch.values())
-    if isinstance(batch, tuple | list):
-        found = (weight(part) for part in (*batch[1:], *batch[:1]))
-        return next((n for n in found if n), 0)
+    parts = list(batch.values()) if isinstance(batch, dict) else batch
+    if isinstance(parts, tuple | list):
+        for part in (*parts[1:], *parts[:1]):
+            if n := weight(part):
+                return n
     return 0
