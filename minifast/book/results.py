@@ -99,7 +99,8 @@ def leave(kind: str, name: str, text: str, **payload: object) -> None:
 
     Book: ch. 00, "How a number gets onto a page".
     """
-    if "ipykernel" not in sys.modules:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
         return
     from IPython.display import display
 

@@ -20,7 +20,7 @@ _UNITS = [(3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")]
 _LEAST = 1e-9, "ns"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Timing:
     """How long one call takes: the median over several rounds, and the quartiles.
 
@@ -40,7 +40,7 @@ class Timing:
     rounds: int
     calls: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Write the median, and the quartiles in parentheses."""
         low, high = format_time(self.low_s), format_time(self.high_s)
         return f"{format_time(self.median_s)} ({low} to {high})"

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def _both(logits: Tensor, target: Tensor) -> str:
+    return f"logits: {describe(logits)}; target: {describe(target)}"
+
+
 def accuracy(logits: Tensor, target: Tensor) -> Tensor:
     """Return the fraction of targets that get the largest of their logits.
 
@@ -38,14 +42,13 @@ def accuracy(logits: Tensor, target: Tensor) -> Tensor:
 
     Book: ch. 08.
     """
-    got = f"logits: {describe(logits)}; target: {describe(target)}"
     if logits.ndim < 2 or target.shape != logits.shape[:1] + logits.shape[2:]:
         must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
         fix = "Squeeze a last dimension of size 1: target.squeeze(-1)."
-        raise ShapeError(must, got, fix)
+        raise ShapeError(must, _both(logits, target), fix)
     if target.is_floating_point():
         must, fix = "Targets must be integer class indices.", "Use target.long()."
-        raise DTypeError(must, got, fix)
+        raise DTypeError(must, _both(logits, target), fix)
     return (logits.argmax(1) == target).float().mean()
 
 

@@ -16,7 +16,9 @@ def shown(monkeypatch):
         assert raw
         outputs.append((data, metadata))
 
-    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    shell = types.SimpleNamespace(kernel=object())
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     fake = types.ModuleType("IPython.display")
     fake.display = display
     monkeypatch.setitem(sys.modules, "IPython.display", fake)
@@ -52,8 +54,10 @@ def test_a_record_leaves_a_hidden_output_with_its_name(shown):
     }
 
 
-def test_outside_a_notebook_nothing_is_displayed(monkeypatch):
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+@pytest.mark.parametrize("shell", [None, object()])
+def test_outside_a_notebook_nothing_is_displayed(monkeypatch, shell):
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", None)  # an import would fail
     record("x", 1)
     assert sys.modules["IPython.display"] is None

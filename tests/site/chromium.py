@@ -113,6 +113,15 @@ class Visit:
             }"""
         )
 
+    def load_images(self):
+        """Load the images that wait until the reader comes near them."""
+        self.page.evaluate(
+            """() => Promise.all([...document.images].map(image => {
+              image.loading = 'eager';
+              return image.decode().catch(() => {});
+            }))"""
+        )
+
 
 @contextmanager
 def visiting(browser: Browser, base: str, **options) -> Iterator[Visit]:
