@@ -93,3 +93,10 @@ def pytest_runtest_makereport(item, call):
                 each.page.screenshot(path=picture)
                 report.sections.append(("What the browser showed", str(picture)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what the tests measured."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

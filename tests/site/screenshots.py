@@ -1,5 +1,6 @@
-"""Pictures of all pages, to be looked at: as a desktop and a phone show them, by day and
-by night. From the root of the repository, after ``make book``:
+"""Pictures of all pages, as a desktop and a phone show them, by day and by night.
+
+From the root of the repository, after ``make book``:
 
     .venv/bin/python tests/site/screenshots.py _build/screenshots [PAGE ...]
 
