@@ -10,6 +10,8 @@ With as many threads as cores, one other busy process can make a parallel operat
 times slower, since its threads wait for the one that was put aside. So a turn during
 which others took more than a tenth of a core is repeated (on Linux, where that can be
 seen), as long as there is patience; the table says how many were not had undisturbed.
+Where there is no hope of quiet, ``--cpu-time`` counts only the time that one thread
+spends on a processor, to which being put aside adds nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ from minifast.book import format_count, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Clock = Callable[[], float]
 
 TURN_S = 0.2  # a turn repeats short calls for about this long
 CLOCK_TICK_S = 0.01  # in which the system counts the time of processes
@@ -84,8 +88,18 @@ def parse_arguments(description: str) -> argparse.Namespace:
         metavar="SECONDS",
         help="how long a table may wait for other processes to be quiet (default 60)",
     )
+    add(
+        "--cpu-time",
+        action="store_true",
+        help="count the processor time of one thread, for a machine that others use",
+    )
     add("--json", type=Path, metavar="FILE", help="also write the results to a file")
     arguments = parser.parse_args()
+    arguments.clock = time.perf_counter
+    if arguments.cpu_time:
+        if arguments.threads not in (None, 1) or torch.cuda.is_available():
+            parser.error("--cpu-time sees one thread, and no GPU")
+        arguments.clock, arguments.threads, arguments.patience = time.thread_time, 1, 0
     if arguments.rounds < 3:
         parser.error("--rounds must be at least 3, or there are no quartiles")
     if arguments.threads:
@@ -105,65 +119,71 @@ def compare(
     is given, the last column shows how many a second; if not, the time added to the
     baseline's.
     """
-    times, disturbed = _interleave(contenders, arguments.rounds, arguments.patience)
+    times, disturbed = _interleave(contenders, arguments)
     rows = [_row(name, times, flop) for name in contenders]
     turns = arguments.rounds * len(contenders)
     _print_table(title, rows)
+    kind = ", processor time of one thread" if arguments.cpu_time else ""
     print(
-        f"\n{arguments.rounds} rounds; {disturbed} of {turns} turns disturbed.",
+        f"\n{arguments.rounds} rounds{kind}; {disturbed} of {turns} turns disturbed.",
         flush=True,
     )
     return {
         "title": title,
         "rounds": arguments.rounds,
+        "cpu_time": arguments.cpu_time,
         "disturbed": disturbed / turns,
         "rows": [asdict(row) for row in rows],
     }
 
 
 def _interleave(
-    contenders: dict[str, Contender], rounds: int, patience: float
+    contenders: dict[str, Contender], arguments: argparse.Namespace
 ) -> tuple[dict[str, list[float]], int]:
     """Return the times of all contenders, and how many turns others disturbed."""
-    calls = {name: _calls_per_turn(each) for name, each in contenders.items()}
+    clock = arguments.clock
+    calls = {name: _calls_per_turn(each, clock) for name, each in contenders.items()}
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    names, disturbed, end = list(contenders), 0, time.perf_counter() + patience
-    for number in range(rounds):
+    names, disturbed = list(contenders), 0
+    end = time.perf_counter() + arguments.patience
+    for number in range(arguments.rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             each = contenders[name]
-            seconds, quiet = _turn(each, calls[name])
+            seconds, quiet = _turn(each, calls[name], clock)
             while not quiet and time.perf_counter() < end:
-                seconds, quiet = _turn(each, calls[name])
+                seconds, quiet = _turn(each, calls[name], clock)
             times[name].append(seconds / calls[name] * each.scale)
             disturbed += not quiet
     return times, disturbed
 
 
-def _turn(contender: Contender, calls: int) -> tuple[float, bool]:
+def _turn(contender: Contender, calls: int, clock: Clock) -> tuple[float, bool]:
     """Time a turn; also say whether others left at least nine tenths of a core free."""
     gc.collect()
     before, own = _busy_s(), time.process_time()
-    seconds = _seconds(contender, calls)
+    start = time.perf_counter()
+    seconds = _seconds(contender, calls, clock)
+    taken = time.perf_counter() - start
     others = _busy_s() - before - (time.process_time() - own)
-    return seconds, others < 0.1 * seconds + CLOCK_TICK_S
+    return seconds, others < 0.1 * taken + CLOCK_TICK_S
 
 
-def _calls_per_turn(contender: Contender) -> int:
-    _seconds(contender, 1)  # warm-up: caches, lazy initialisation, compilation
-    return max(1, int(TURN_S / max(_seconds(contender, 1), 1e-7)))
+def _calls_per_turn(contender: Contender, clock: Clock) -> int:
+    _seconds(contender, 1, clock)  # warm-up: caches, lazy initialisation, compilation
+    return max(1, int(TURN_S / max(_seconds(contender, 1, clock), 1e-7)))
 
 
-def _seconds(contender: Contender, calls: int) -> float:
+def _seconds(contender: Contender, calls: int, clock: Clock) -> float:
     call = contender.call
     if contender.own_clock:
         return sum(call() for _ in range(calls))
     wait_for_gpu()
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         call()
     wait_for_gpu()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def wait_for_gpu() -> None:
@@ -216,8 +236,9 @@ def peak_gflops(device: str, dtype: torch.dtype, side: int) -> float:
     """Measure the most that a large product reaches: the best of several turns."""
     a = torch.randn(side, side, device=device).to(dtype)
     product = Contender(lambda: a @ a)
-    calls = _calls_per_turn(product)
-    best = min(_seconds(product, calls) / calls for _ in range(7))
+    calls = _calls_per_turn(product, time.perf_counter)
+    turns = (_seconds(product, calls, time.perf_counter) for _ in range(7))
+    best = min(turns) / calls
     return 2 * side**3 / best / 1e9
 
 

@@ -16,7 +16,6 @@ training, which is about what fastai's does.
 from __future__ import annotations
 
 import copy
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import peers
@@ -57,22 +56,24 @@ class Setting(NamedTuple):
 class Batches:
     """Batches in memory; ``seconds`` is what the latest pass took, but for the last."""
 
-    def __init__(self, setting: Setting, n_batches: int, device: str) -> None:
+    def __init__(
+        self, setting: Setting, n_batches: int, device: str, clock: Callable[[], float]
+    ) -> None:
         size = setting.batch_size
         x = torch.randn(n_batches * size, *setting.shape, device=device)
         y = torch.randint(0, 10, (n_batches * size,), device=device)
         self.batches: list[Batch] = list(zip(x.split(size), y.split(size), strict=True))
-        self.seconds = 0.0
+        self.clock, self.seconds = clock, 0.0
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Batch]:
         wait_for_gpu()
-        start = time.perf_counter()
+        start = self.clock()
         yield from self.batches[:-1]
         wait_for_gpu()
-        self.seconds = time.perf_counter() - start
+        self.seconds = self.clock() - start
         yield self.batches[-1]
 
 
@@ -194,10 +195,11 @@ def fits(
     setting: Setting,
     n_batches: int,
     device: str,
+    clock: Callable[[], float],
 ) -> Iterator[tuple[str, Fit, Batches]]:
     """Give each loop that is there equal weights, and the same batches of its own."""
     start = setting.make_model().to(device)
-    train, valid = (Batches(setting, n, device) for n in (n_batches, 2))
+    train, valid = (Batches(setting, n, device, clock) for n in (n_batches, 2))
     for name, recipe in recipes.items():
         own = copy.copy(train)
         fit = recipe(copy.deepcopy(start), own, copy.copy(valid))
@@ -220,13 +222,13 @@ def per_batch(
     arguments: Namespace,
     device: str,
 ) -> dict:
-    found = fits(recipes, setting, setting.n_batches, device)
+    found = fits(recipes, setting, setting.n_batches, device, arguments.clock)
     contenders = {name: timed_by_data(fit, train) for name, fit, train in found}
     return compare(f"{setting.name}, {title}, {device}", contenders, arguments)
 
 
 def two_batches(arguments: Namespace, device: str) -> dict:
-    found = fits(RECORDING, SETTINGS[0], 2, device)
+    found = fits(RECORDING, SETTINGS[0], 2, device, arguments.clock)
     contenders = {name: Contender(fit) for name, fit, _ in found}
     title = f"A fit of two batches, recording, {device}"
     return compare(title, contenders, arguments)

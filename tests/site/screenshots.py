@@ -16,18 +16,18 @@ from chromium import DESKTOP, PHONE, Visit, chromium, visiting
 DEVICES = {"desktop": DESKTOP, "phone": {**PHONE, "is_mobile": True}}
 SCHEMES = ("light", "dark")
 HEIGHT = 1600  # of one picture, in pixels
+OVERLAP = 80  # of it, which the page's header may cover
 
 
-def picture(visit: Visit, folder: Path, name: str) -> None:
+def pictures(visit: Visit, folder: Path, name: str) -> None:
     """Save what the window shows of a page, from its top to its end."""
     page = visit.page
-    size = page.viewport_size
-    height = page.evaluate("document.scrollingElement.scrollHeight")
-    for number, top in enumerate(range(0, height, HEIGHT), start=1):
-        clip = {"x": 0, "y": top, "width": size["width"], "height": HEIGHT}
-        clip["height"] = min(HEIGHT, height - top)
-        path = folder / f"{name.replace('/', '-')}-{number:02}.png"
-        page.screenshot(path=path, clip=clip, full_page=True)
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": HEIGHT})
+    length = page.evaluate("document.scrollingElement.scrollHeight")
+    tops = range(0, max(length - OVERLAP, 1), HEIGHT - OVERLAP)
+    for number, top in enumerate(tops, start=1):
+        page.evaluate("top => window.scrollTo(0, top)", top)
+        page.screenshot(path=folder / f"{name.replace('/', '-')}-{number:02}.png")
 
 
 def main(folder: Path, pages: tuple[str, ...]) -> None:
@@ -41,7 +41,7 @@ def main(folder: Path, pages: tuple[str, ...]) -> None:
                     visit.load_images()
                     for scheme in SCHEMES:
                         visit.colour_scheme(scheme)
-                        picture(visit, folder, f"{page}-{device}-{scheme}")
+                        pictures(visit, folder, f"{page}-{device}-{scheme}")
 
 
 if __name__ == "__main__":
