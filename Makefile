@@ -59,18 +59,26 @@ links: $(VENV)/.book ## Check the links to other sites (needs a network)
 	$(BUILD) $(STRICT) --path-output _build/links --builder linkcheck
 
 bench: $(VENV)/.book ## Measure minifast against its peers and the machine's limits
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in ladder loop loaders losses; do $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 test: $(VENV)/.test ## Run the tests, without a built book or a browser
 	$(PYTEST) -m "not site" -n auto --maxprocesses 4 --dist loadfile
 
-test-site: $(VENV)/.test $(SITE) ## Test the built site in headless Chromium
+AXE := node_modules/axe-core/axe.min.js
+
+test-site: $(VENV)/.test $(SITE) $(AXE) ## Test the built site in headless Chromium
 	@[ -n "$$CHROMIUM" ] || \
 	command -v chromium chromium-browser google-chrome google-chrome-stable > /dev/null || { \
 	  echo "The site tests need Chromium: apt install chromium (Debian),"; \
 	  echo "snap install chromium (Ubuntu), brew install --cask chromium (macOS)."; \
 	  echo "Or name its program: CHROMIUM=/path/to/chromium make test-site"; exit 1; }
 	$(PYTEST) -m site tests/site
+
+$(AXE):
+	@command -v npm > /dev/null || { \
+	  echo "The site tests need npm, for axe-core: apt install npm (Debian, Ubuntu),"; \
+	  echo "brew install node (macOS)."; exit 1; }
+	npm install --prefix . --no-save --no-package-lock --no-audit --no-fund axe-core@4.14.1
 
 check: lint test ## Lint, types, layers, tests: what a change must pass
 
