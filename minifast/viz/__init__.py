@@ -5,7 +5,7 @@ This is the only part of minifast that imports matplotlib.
 Book: ch. 00, "Figures".
 """
 
-from minifast.viz.charts import bars, spread
+from minifast.viz.charts import bars, draw_schedules, spread
 from minifast.viz.diagrams import draw_chain, draw_graph, roadmap
 from minifast.viz.images import show_images
 from minifast.viz.loop import draw_events
@@ -19,6 +19,7 @@ __all__ = [
     "draw_chain",
     "draw_events",
     "draw_graph",
+    "draw_schedules",
     "roadmap",
     "show_images",
     "spread",

@@ -12,12 +12,15 @@ import torch
 
 from minifast.book import format_count
 from minifast.errors import ShapeError
+from minifast.schedule import sample
 from minifast.viz.style import COLORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
+
+    from minifast.schedule import Schedule
 
 
 def bars(
@@ -92,4 +95,27 @@ def spread(samples: Mapping[str, torch.Tensor], *, label: str) -> Axes:
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(label)
+    return ax
+
+
+def draw_schedules(schedules: Mapping[str, Schedule], *, label: str) -> Axes:
+    """Draw schedules over the position in training.
+
+    Args:
+        schedules: Name and schedule of each line.
+        label: What the values are, with the unit.
+
+    Raises:
+        ShapeError: If there are no schedules.
+
+    Book: ch. 12, "A function of the position".
+    """
+    if not schedules:
+        raise ShapeError("There must be at least one schedule.", "an empty mapping")
+    _, ax = plt.subplots()
+    for name, schedule in schedules.items():
+        values = sample(schedule, 201)
+        ax.plot([i / 200 for i in range(201)], values, label=name)
+    ax.set(xlabel="position in training", ylabel=label)
+    ax.legend()
     return ax

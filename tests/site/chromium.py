@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from built_book import ROOT, Missing
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Response, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -31,11 +31,8 @@ PHONE = {"viewport": {"width": 375, "height": 812}}
 
 def find_program() -> str:
     named = os.environ.get("CHROMIUM")
-    found = (
-        shutil.which(named)
-        if named
-        else next(filter(None, map(shutil.which, PROGRAMS)), None)
-    )
+    candidates = [named] if named else PROGRAMS
+    found = next(filter(None, map(shutil.which, candidates)), None)
     if found is None:
         wanted = f"CHROMIUM={named} is no program" if named else "Chromium is missing"
         raise Missing(f"{wanted}; install it with: apt-get install chromium")
@@ -86,15 +83,9 @@ class Visit:
 
     def go(self, name: str) -> Page:
         """Open a page of the book, and wait until its formulas are set."""
-        self.page.goto(
-            f"{self.base}{name}.html" if "." not in name else self.base + name
-        )
-        self.settle()
-        return self.page
-
-    def settle(self):
-        self.page.wait_for_load_state("load")
+        self.page.goto(f"{self.base}{name}.html")
         self.page.evaluate("window.MathJax?.startup?.promise")
+        return self.page
 
     def colour_scheme(self, scheme: str):
         """Let the reader's system ask for a light or a dark page."""
@@ -112,6 +103,18 @@ class Visit:
               document.querySelectorAll('details').forEach(each => each.open = true);
             }"""
         )
+
+    def brightness(self, element: Locator) -> float:
+        """Lightness of an element's own background, from 0 for black to 1 for white."""
+        *channels, opacity = element.evaluate(
+            """each => {
+              const canvas = document.createElement('canvas').getContext('2d');
+              canvas.fillStyle = getComputedStyle(each).backgroundColor;
+              canvas.fillRect(0, 0, 1, 1);
+              return [...canvas.getImageData(0, 0, 1, 1).data];
+            }"""
+        )
+        return sum(channels) / (3 * 255) if opacity else 0
 
     def load_images(self):
         """Load the images that wait until the reader comes near them."""

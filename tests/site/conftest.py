@@ -1,6 +1,7 @@
 """The built book, served below its public path, and Chromium with the network cut."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from chromium import (
     find_program,
     visiting,
 )
+from playwright.sync_api import Error
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,10 +90,10 @@ def pytest_runtest_makereport(item, call):
     if report.failed and call.when == "call":
         for each in getattr(item, "funcargs", {}).values():
             if isinstance(each, Visit):
-                REPORT.mkdir(parents=True, exist_ok=True)
                 picture = REPORT / f"{item.name.replace('/', '-')}.png"
-                each.page.screenshot(path=picture)
-                report.sections.append(("What the browser showed", str(picture)))
+                with suppress(Error):  # the page may be gone
+                    each.page.screenshot(path=picture)
+                    report.sections.append(("What the browser showed", str(picture)))
     return report
 
 

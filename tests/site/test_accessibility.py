@@ -33,3 +33,10 @@ def test_has_no_grave_barrier(opened, scheme, axe):
         if (rule["id"], node["target"][-1]) not in ACCEPTED
     ]
     assert not barriers, "\n".join(barriers)
+
+
+@pytest.mark.parametrize("scheme", ["dark"], indirect=True)
+def test_figures_lie_on_a_light_card(opened, scheme):
+    for image in opened.page.locator(".cell_output img").all():
+        assert opened.brightness(image) > 0.8
+        assert image.evaluate("each => getComputedStyle(each).filter") == "none"

@@ -11,13 +11,13 @@ pytestmark = pytest.mark.site
 # Prose, without code and formulas, where Markdown or TeX would be a mistake.
 PROSE = """() => {
   const article = document.querySelector('.bd-article-container').cloneNode(true);
-  article.querySelectorAll('pre, code, script, style, mjx-container, .highlight, dl.py')
+  article.querySelectorAll('pre, code, script, style, mjx-container, .highlight, .sig')
     .forEach(each => each.remove());
   return article.textContent;
 }"""
 RAW = re.compile(
     r"\$\$|\\[(\[]|\\(?:begin|frac|sum|text|mathbb)\b"
-    r"|\{(?:numref|ref|eq|cite|glue|doc|term|py)[:}]|\]\([^)]*\)|```|:::|\*\*"
+    r"|\{(?:numref|ref|eq|cite|glue|doc|term|py)[:}]|\]\([^)]*\)|``|:::|\*\*"
 )
 # Elements that end beyond the window's edge, and lie in no box that scrolls or clips.
 BEYOND_EDGE = """width => {

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from minifast.errors import ShapeError
-from minifast.viz import bars, spread
+from minifast.schedule import constant, linear
+from minifast.viz import bars, draw_schedules, spread
 
 
 def test_bars_run_from_top_to_bottom_with_their_values():
@@ -36,3 +37,17 @@ def test_every_sample_gets_a_row_and_its_mean():
 def test_no_samples_are_refused():
     with pytest.raises(ShapeError, match="at least one sample"):
         spread({}, label="x")
+
+
+def test_schedules_are_drawn_from_the_first_step_to_the_last():
+    ax = draw_schedules({"down": linear(1, 0), "flat": constant(0.5)}, label="lr")
+    down, flat = (line.get_ydata() for line in ax.lines)
+    assert (down[0], down[100], down[-1]) == (1, 0.5, 0)
+    assert set(flat) == {0.5}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["down", "flat"]
+    assert ax.get_ylabel() == "lr"
+
+
+def test_no_schedules_are_refused():
+    with pytest.raises(ShapeError, match="at least one schedule"):
+        draw_schedules({}, label="lr")
