@@ -9,7 +9,7 @@ Book: ch. 00, "The data".
 """
 
 from minifast.data.dataset_path import DatasetPath
-from minifast.data.datasets import DATASETS, Dataset
+from minifast.data.datasets import DATASETS, Dataset, RemoteFile, find_dataset
 from minifast.data.fetch import data_mode, fetch
 from minifast.data.mnist import MNIST, load_mnist
 from minifast.data.verify import verify
@@ -19,8 +19,10 @@ __all__ = [
     "MNIST",
     "Dataset",
     "DatasetPath",
+    "RemoteFile",
     "data_mode",
     "fetch",
+    "find_dataset",
     "load_mnist",
     "verify",
 ]

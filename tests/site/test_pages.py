@@ -31,7 +31,7 @@ BEYOND_EDGE = """width => {
 }"""
 
 
-@pytest.fixture(params=[375, 320])
+@pytest.fixture(params=[375])
 def width(request, opened):
     """Width in pixels of the narrow window that the page is shown in."""
     opened.unfold()
