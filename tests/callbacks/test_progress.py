@@ -1,90 +1,136 @@
+import io
+import sys
+from types import ModuleType, SimpleNamespace
+
 import pytest
 
-from minifast.callback import Callback, CancelEpoch, CancelFit
-from minifast.callbacks import MetricsCallback, ProgressCallback
-from minifast.metrics import accuracy
+from minifast.callbacks import screens
+from minifast.callbacks.screens import Notebook, Plain, Terminal, make_screen
+from minifast.errors import OptionError
 
-NOTEBOOK = """
-import torch
-from torch import nn
-from minifast.callbacks import default_cbs
-from minifast.data.loaders import DataLoaders
-from minifast.learner import Learner
-from minifast.metrics import accuracy
-
-x, y = torch.randn(64, 3), torch.arange(64) % 2
-dls = DataLoaders.from_tensors((x, y), (x, y), batch_size=8)
-loss = nn.functional.cross_entropy
-learn = Learner(nn.Linear(3, 2), dls, loss, lr=0.1, cbs=default_cbs(accuracy))
-learn.fit(3)
-"""
+ROW = {"epoch": 0, "valid_loss": 0.5}
+LEARN = SimpleNamespace(training=True, epoch=3, iter=4, n_iter=10)
 
 
-def test_a_fit_shows_a_row_for_each_epoch(make_learner, capsys):
-    learn = make_learner(ProgressCallback(), MetricsCallback())
-    learn.fit(2)
-    learn.validate()
-    learn.predict(learn.dls.train[0][0])
+class FakeDisplay(ModuleType):
+    """Stands for IPython: keeps what is shown, as text."""
+
+    def __init__(self, kernel):
+        super().__init__("IPython")
+        self.shell = SimpleNamespace(kernel=object()) if kernel else SimpleNamespace()
+        self.display = SimpleNamespace(display=self.show)
+        self.get_ipython = lambda: self.shell
+        self.shown = []
+
+    def show(self, thing, display_id):
+        assert display_id is True
+        self.shown.append(repr(thing))
+        return SimpleNamespace(update=lambda t: self.shown.append(repr(t)))
+
+
+def test_plain_writes_a_line_for_each_row(capsys):
+    screen = Plain()
+    screen.begin_pass(LEARN)
+    screen.batch(LEARN)
+    screen.end_pass()
+    screen.row(ROW)
+    screen.row(ROW | {"epoch": 1})
+    screen.end("")
+    screen.end("stopped: enough")
     out, err = capsys.readouterr()
-    head, *rows = out.splitlines()
-    assert head.split() == ["epoch", "train_loss", "valid_loss", "time_s"]
-    assert [row.split()[0] for row in rows] == ["0", "1"]
-    assert f"{learn.history[1]['valid_loss']:.4f}" in rows[1]
+    assert out.splitlines() == [
+        "epoch  valid_loss",
+        "0          0.5000",
+        "1          0.5000",
+        "stopped: enough",
+    ]
     assert err == ""
 
 
-def test_without_figures_the_epochs_are_shown(make_learner, capsys):
-    make_learner(ProgressCallback()).fit(2)
-    assert capsys.readouterr().out.split() == ["epoch", "0", "1"]
-
-
-class Leave(Callback):
-    def __init__(self, signal):
-        self.signal = signal
-
-    def after_batch(self, learn):
-        raise self.signal
-
-
-@pytest.mark.parametrize("screen", ["plain", "terminal"])
-def test_why_a_fit_ended_early_stands_below(make_learner, capsys, screen):
-    make_learner(ProgressCallback(screen), Leave(CancelFit("enough seen"))).fit(2)
-    assert capsys.readouterr().out == "stopped: enough seen\n"
-
-
-def test_passes_that_are_left_early_leave_no_bar(make_learner, capsys):
-    progress = ProgressCallback("terminal")
-    learn = make_learner(progress, Leave(CancelEpoch()))
-    learn.fit(2)
+def test_terminal_shows_a_bar_and_takes_it_away(capsys):
+    screen = Terminal()
+    screen.begin_pass(LEARN)
+    for _ in range(10):
+        screen.batch(LEARN)
+    bar = screen._bar
+    assert bar.n == bar.total == 10
+    assert "epoch 3 train" in str(bar)
+    screen.end_pass()
+    screen.end_pass()  # also when there is none
+    screen.row(ROW)
     out, err = capsys.readouterr()
-    assert out.split() == ["epoch", "0", "1"]
-    assert err.split("\r")[-1].strip() == ""
-    assert progress._screen is None
+    assert "valid_loss" in out
+    assert err.split("\r")[-1].strip() == ""  # the last thing written erases the bar
 
 
-def test_an_error_leaves_no_bar(make_learner, capsys):
-    learn = make_learner(ProgressCallback("terminal"), Leave(ZeroDivisionError()))
-    with pytest.raises(ZeroDivisionError):
-        learn.fit(1)
-    assert capsys.readouterr().err.split("\r")[-1].strip() == ""
+def test_a_new_pass_takes_the_bar_of_one_that_was_left_away(capsys):
+    screen = Terminal()
+    screen.begin_pass(LEARN)
+    first = screen._bar
+    screen.begin_pass(SimpleNamespace(training=False, epoch=3, n_iter=0))
+    assert first.disable
+    assert screen._bar.total is None
+    screen.end_pass()
+    capsys.readouterr()
 
 
-def test_in_a_notebook_there_is_one_table_and_nothing_else():
-    nbclient = pytest.importorskip("nbclient", reason="needs a notebook client")
-    nbformat = pytest.importorskip("nbformat", reason="needs a notebook format")
-    cell = nbformat.v4.new_code_cell(NOTEBOOK)
-    notebook = nbformat.v4.new_notebook(cells=[cell])
-    nbclient.NotebookClient(notebook, timeout=120).execute()
-    (output,) = notebook.cells[0].outputs
-    assert output.output_type == "display_data"
-    page, text = output.data["text/html"], output.data["text/plain"]
-    assert page.count("<table") == 1
-    assert page.count("<tr>") == 4
-    assert page.endswith("</table></div>")  # no note
-    assert text.split()[:5] == [
-        "epoch",
-        "train_loss",
-        "valid_loss",
-        accuracy.__name__,
-        "time_s",
-    ]
+def test_notebook_keeps_one_table_and_leaves_no_note(monkeypatch):
+    ipython = FakeDisplay(kernel=True)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    now_s = [0.0]
+    monkeypatch.setattr(screens.time, "perf_counter", lambda: now_s[0])
+    screen = Notebook()
+    screen.begin_pass(LEARN)
+    screen.batch(LEARN)  # too early to say anything
+    now_s[0] = 0.6
+    screen.batch(LEARN)
+    screen.batch(LEARN)  # too early again
+    screen.end_pass()
+    screen.row(ROW)
+    screen.end("")
+    table = "epoch  valid_loss\n0          0.5000"
+    assert ipython.shown == ["epoch 3: training batch 5 of 10", table]
+    screen.end("stopped: enough")
+    assert ipython.shown[-1] == f"{table}\nstopped: enough"
+
+
+def test_notebook_takes_the_note_of_an_interrupted_pass_away(monkeypatch):
+    ipython = FakeDisplay(kernel=True)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    screen = Notebook()
+    screen._shown_s -= 1
+    screen.batch(SimpleNamespace(training=False, epoch=0, iter=0, n_iter=0))
+    screen.end("")
+    assert ipython.shown == ["epoch 0: validation batch 1", ""]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "terminal", "kind"),
+    [
+        (None, False, Plain),
+        (None, True, Terminal),
+        (False, True, Terminal),
+        (False, False, Plain),
+        (True, False, Notebook),
+        (True, True, Notebook),
+    ],
+)
+def test_the_screen_suits_the_place(monkeypatch, kernel, terminal, kind):
+    class Stream(io.StringIO):
+        def isatty(self):
+            return terminal
+
+    if kernel is None:
+        monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    else:
+        monkeypatch.setitem(sys.modules, "IPython", FakeDisplay(kernel))
+    monkeypatch.setattr(sys, "stdout", Stream())
+    monkeypatch.setattr(sys, "stderr", Stream())
+    assert type(make_screen()) is kind
+
+
+def test_the_screen_can_be_chosen():
+    assert type(make_screen("plain")) is Plain
+    assert type(make_screen("terminal")) is Terminal
+    with pytest.raises(OptionError, match="auto or one of: terminal, notebook, plain"):
+        make_screen("paper")

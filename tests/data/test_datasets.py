@@ -1,58 +1,95 @@
+import numpy as np
 import pytest
+import torch
+from torch.utils.data import TensorDataset
 
-from minifast.data.datasets import DATASETS, find_dataset
-from minifast.errors import UnknownNameError
+from minifast.data.loaders.dataset import Dataset, MapDataset, count_rows
+from minifast.errors import DTypeError, ShapeError
 
 
-@pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda dataset: dataset.name)
-class TestEachDataset:
-    def test_is_found_by_its_own_name(self, dataset):
-        assert find_dataset(dataset.name) is dataset
-
-    def test_everything_taken_from_an_origin_is_checked(self, dataset):
-        checked = all(len(file.sha256) == 64 and file.bytes for file in dataset.files)
-        assert checked or len(dataset.content) == 64
-
-    def test_says_what_it_is_and_whom_to_thank(self, dataset):
-        assert dataset.title
-        assert dataset.licence
-        assert dataset.citation
-
-    def test_origins_are_folders_over_https(self, dataset):
-        assert dataset.origins
-        for origin in dataset.origins:
-            assert origin.startswith("https://")
-            assert origin.endswith("/")
-
-    def test_stated_download_size_is_about_right(self, dataset):
-        exact = [file.bytes for file in dataset.files]
-        if None not in exact:
-            assert dataset.download_mb == round(sum(exact) / 1e6)
+@pytest.fixture
+def tensors():
+    return torch.randn(7, 2, 3), torch.arange(7)
 
 
 @pytest.mark.parametrize(
-    ("name", "kept", "left_out"),
-    [
-        ("mnist", "t10k-labels-idx1-ubyte.gz", "mnist.npz"),
-        ("imagenette", "train/n01440764/a.JPEG", "n01440764/a.JPEG"),
-        ("imagenette", "noisy_imagenette.csv", "val/.DS_Store"),
-        ("imdb", "test/neg/12_3.txt", "train/unsup/0_0.txt"),
-        ("imdb", "train/urls_pos.txt", "train/labeledBow.feat"),
-        ("wikitext-2", "valid.txt", "README"),
-        ("fsdd", "recordings/0_theo_1.wav", "recordings/deep/0_theo_1.wav"),
-    ],
+    "index",
+    [0, 6, -1, slice(2, 5), slice(None), slice(0, 0), [3, 0, 3], torch.tensor([6, 1])],
+    ids=repr,
 )
-def test_layout_keeps_the_data_and_nothing_else(name, kept, left_out):
-    dataset = find_dataset(name)
-    assert dataset.keeps(kept)
-    assert not dataset.keeps(left_out)
+def test_rows_are_those_of_torchs_data_set(tensors, index):
+    for ours, theirs in zip(
+        Dataset(*tensors)[index], TensorDataset(*tensors)[index], strict=True
+    ):
+        assert torch.equal(ours, theirs)
 
 
-def test_unknown_name_gets_the_closest():
-    with pytest.raises(UnknownNameError) as caught:
-        find_dataset("wikitext2")
-    assert str(caught.value).splitlines() == [
-        "The data set must be one of: fsdd, imagenette, imdb, mnist, wikitext-2.",
-        "  got: 'wikitext2'",
-        "  fix: Did you mean 'wikitext-2'?",
-    ]
+def test_a_tensor_without_dimension_is_one_number(tensors):
+    image, label = Dataset(*tensors)[torch.tensor(4)]
+    assert image.shape == (2, 3)
+    assert label == 4
+
+
+def test_an_empty_list_gives_no_rows(tensors):
+    images, labels = Dataset(*tensors)[[]]
+    assert images.shape == (0, 2, 3)
+    assert labels.shape == (0,)
+
+
+def test_going_through_it_ends_after_the_last_sample(tensors):
+    assert [label.item() for _, label in Dataset(*tensors)] == list(range(7))
+
+
+def test_a_number_beyond_the_end_is_an_index_error(tensors):
+    with pytest.raises(IndexError):
+        Dataset(*tensors)[7]
+
+
+def test_it_says_what_it_holds(tensors):
+    assert repr(Dataset(*tensors)) == (
+        "Dataset(tensor (7, 2, 3) float32 on cpu, tensor (7,) int64 on cpu)"
+    )
+
+
+def test_lengths_must_agree():
+    with pytest.raises(ShapeError) as caught:
+        Dataset(torch.zeros(5, 2), torch.zeros(4))
+    assert str(caught.value) == (
+        "The tensors must have the same length, one row a sample.\n"
+        "  got: (5, 2), (4,)\n"
+        "  fix: Check that inputs and targets come from the same split."
+    )
+
+
+def test_a_tensor_without_rows_is_refused():
+    with pytest.raises(ShapeError, match=r"got: \(2,\), \(\)"):
+        count_rows(torch.zeros(2), torch.tensor(1.0))
+
+
+def test_no_tensor_at_all_is_refused():
+    with pytest.raises(ShapeError, match="got: no tensor"):
+        count_rows()
+
+
+def test_what_is_not_a_tensor_is_refused():
+    with pytest.raises(DTypeError) as caught:
+        Dataset(torch.zeros(3), [1, 2, 3])
+    assert str(caught.value) == (
+        "The data must be given as tensors.\n"
+        "  got: list of length 3\n"
+        "  fix: Convert it with torch.as_tensor."
+    )
+
+
+def test_an_empty_data_set_can_be_made():
+    assert len(Dataset(torch.zeros(0, 2), torch.zeros(0))) == 0
+
+
+@pytest.mark.parametrize("thing", [[1, 2], "text", np.zeros(3), Dataset], ids=repr)
+def test_length_and_numbers_make_a_data_set(thing):
+    assert isinstance(thing, MapDataset)
+
+
+@pytest.mark.parametrize("thing", [{1, 2}, iter([1]), 3], ids=["set", "iter", "int"])
+def test_a_data_set_needs_both(thing):
+    assert not isinstance(thing, MapDataset)
