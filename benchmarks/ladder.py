@@ -16,12 +16,17 @@ import torch.nn.functional as F
 from common import Contender, compare, machine, parse_arguments, peak_gflops, report
 
 from minifast.book import format_count
-from minifast.foundations.c_matmul import find_compiler, matmul_c
-from minifast.foundations.grad import MSE, Linear, ReLU, Sequential, Var
-from minifast.foundations.ladder import LADDER
-from minifast.foundations.matmul import (
+from minifast.foundations import (
+    LADDER,
+    MSE,
+    Linear,
+    ReLU,
+    Sequential,
+    Var,
+    find_compiler,
     matmul,
     matmul_broadcast,
+    matmul_c,
     matmul_einsum,
     matmul_no_loop,
     matmul_slices,

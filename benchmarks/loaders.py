@@ -15,7 +15,7 @@ import torch
 import torch.utils.data
 from common import Contender, compare, machine, parse_arguments, report
 
-from minifast.data.loaders import DataLoader, Dataset, TensorLoader
+from minifast.data import DataLoader, TensorDataset, TensorLoader
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,7 +44,7 @@ def indexed(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield x[rows], y[rows]
 
 
-def torch_whole(dataset: Dataset, shuffle: bool) -> Iterable[Any]:
+def torch_whole(dataset: TensorDataset, shuffle: bool) -> Iterable[Any]:
     """The loader of torch when it gives the data set the numbers of a whole batch."""
     from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
 
@@ -63,7 +63,7 @@ def drain(make: Callable[[], Iterable[Any]]) -> Contender:
 
 def contenders(x: Tensor, y: Tensor, shuffle: bool) -> dict[str, Contender]:
     """Return a contender for each loader that is there, the bare pass first."""
-    ours = Dataset(x, y)
+    ours = TensorDataset(x, y)
     theirs = torch.utils.data.TensorDataset(x, y)
     loaders: dict[str, Iterable[Any] | None] = {
         "minifast TensorLoader": TensorLoader(x, y, batch_size=BATCH, shuffle=shuffle),

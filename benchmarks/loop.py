@@ -25,7 +25,7 @@ from common import Contender, compare, machine, parse_arguments, report, wait_fo
 from torch import nn
 
 from minifast.callbacks import MetricsCallback, ProgressCallback, default_cbs
-from minifast.data.loaders import DataLoaders
+from minifast.data import DataLoaders
 from minifast.learner import Learner
 from minifast.metrics import accuracy
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from minifast.callback import Callback
+    from minifast.learner import Callback
 
     Batch = tuple[Tensor, Tensor]
     Fit = Callable[[], object]

@@ -2,8 +2,8 @@
 
 Import what you need from the module that holds it, as the chapters do::
 
-    from minifast.foundations.matmul import matmul
-    from minifast.data import load_mnist
+    from minifast.foundations import matmul
+    from minifast.datasets.mnist import load_mnist
 
 Importing ``minifast`` itself does nothing but say the version.
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from minifast.data.cache import Entry
+    from minifast.datasets.cache import Entry
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 MIN_FREE_GB = 1.0
@@ -115,7 +115,7 @@ def _add(
 
 
 def _list(options: argparse.Namespace) -> int:
-    from minifast.data import DATASETS
+    from minifast.datasets import DATASETS
 
     rows = [("NAME", "WHAT", "SIZE", "LICENCE", "CACHED")]
     for dataset in DATASETS.values():
@@ -131,7 +131,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _cached_state(name: str) -> str:
     """Say what the cache holds of a set, such as ``real, stand-in``."""
-    from minifast.data.verify import cached_entries
+    from minifast.datasets.fetching import cached_entries
 
     return ", ".join(map(_entry_state, cached_entries(name))) or "-"
 
@@ -142,8 +142,7 @@ def _entry_state(entry: Entry) -> str:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from minifast.data import DATASETS, fetch
-    from minifast.data.datasets import find_dataset
+    from minifast.datasets import DATASETS, fetch, find_dataset
     from minifast.errors import DataError
 
     names = list(DATASETS) if options.all else options.names
@@ -162,8 +161,8 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from minifast.data import DATASETS, verify
-    from minifast.data.verify import cached_entries
+    from minifast.datasets import DATASETS, verify
+    from minifast.datasets.fetching import cached_entries
 
     names = options.names or [name for name in DATASETS if cached_entries(name)]
     if not names:
@@ -183,7 +182,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _path(options: argparse.Namespace) -> int:
-    from minifast.data import fetch
+    from minifast.datasets import fetch
 
     with redirect_stdout(sys.stderr):
         data = fetch(options.name)
@@ -219,9 +218,9 @@ def _print_section(title: str, facts: Iterable[tuple[str, str]]) -> None:
 
 def _data_facts(problems: list[str]) -> list[tuple[str, str]]:
     """Return the facts about the data, and add what is wrong to ``problems``."""
-    from minifast.data import DATASETS, data_mode
-    from minifast.data.cache import cache_folder
-    from minifast.data.mirror import mirrors
+    from minifast.datasets import DATASETS, data_mode
+    from minifast.datasets.cache import cache_folder
+    from minifast.datasets.mirror import mirrors
     from minifast.errors import OptionError
 
     try:
@@ -250,7 +249,7 @@ def _check_cache(folder: Path, problems: list[str]) -> str:
 
 
 def _check_mirror(mirror: str, problems: list[str]) -> str:
-    from minifast.data.mirror import read_mirror
+    from minifast.datasets.mirror import read_mirror
     from minifast.errors import DataError
 
     try:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from minifast.errors import DTypeError, ShapeError, describe
-from minifast.metrics.dtype import widest_float
+from minifast.stats import widest_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from minifast.errors import OptionError, ShapeError, describe
-from minifast.metrics.dtype import widest_float
 
 
 class RunningStats:
@@ -138,3 +137,11 @@ class RunningStats:
             must = "Statistics need at least one number."
             raise OptionError(must, repr(self), "Call update(x) first.")
         return self._mean, self._deviation
+
+
+def widest_float(device: torch.device) -> torch.dtype:
+    """Return float64, or float32 on Apple's GPUs, which have nothing wider.
+
+    Ten thousand small numbers added to a large float32 are mostly rounded away.
+    """
+    return torch.float32 if device.type == "mps" else torch.float64

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from minifast.data.loaders import DataLoaders
+from minifast.data import DataLoaders
 from minifast.learner import Learner
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from minifast import __version__
 from minifast.cli import main
-from minifast.data import DATASETS, fetch
+from minifast.datasets import DATASETS, fetch
 
 FILES = {"train.txt": b"a robin\n", "valid.txt": b"a wren\n", "test.txt": b"an owl\n"}
 
@@ -22,7 +22,7 @@ FILES = {"train.txt": b"a robin\n", "valid.txt": b"a wren\n", "test.txt": b"an o
 @pytest.fixture(autouse=True)
 def standins_from_nothing(monkeypatch):
     """Make stand-ins that take no time, so that no test needs a network."""
-    standin = ModuleType("minifast.data.standin")
+    standin = ModuleType("minifast.datasets.standin")
     standin.VERSION = "test"
 
     def generate(name, root):
@@ -167,7 +167,7 @@ class TestFetch:
         def fail(name):
             raise ZeroDivisionError
 
-        monkeypatch.setattr("minifast.data.fetch", fail)
+        monkeypatch.setattr("minifast.datasets.fetch", fail)
         with pytest.raises(ZeroDivisionError):
             main(["data", "fetch", "mnist"])
 
@@ -175,7 +175,7 @@ class TestFetch:
         def interrupt(name):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("minifast.data.fetch", interrupt)
+        monkeypatch.setattr("minifast.datasets.fetch", interrupt)
         assert run("data", "fetch", "mnist") == (130, "", "")
 
 

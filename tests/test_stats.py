@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minifast.errors import OptionError, ShapeError
-from minifast.metrics import RunningStats
+from minifast.stats import RunningStats, widest_float
 
 
 def fed(batches, dim=None):
@@ -166,3 +166,11 @@ def test_statistics_of_other_dimensions_do_not_merge():
         "  got: dim=0 and dim=None\n"
         "  fix: Use one dim."
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype"),
+    [("cpu", torch.float64), ("cuda:1", torch.float64), ("mps", torch.float32)],
+)
+def test_sums_are_kept_in_the_widest_dtype_of_the_device(device, dtype):
+    assert widest_float(torch.device(device)) is dtype

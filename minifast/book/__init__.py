@@ -8,7 +8,7 @@ Its last cell says where and on what all this happened (``stamp``).
 Book: ch. 00, "How a number gets onto a page".
 """
 
-from minifast.book.environment import Provenance, environment, scale, scale_name, stamp
+from minifast.book.provenance import Provenance, environment, scale, scale_name, stamp
 from minifast.book.results import Claim, claim, record
 from minifast.book.source import Listing, show
 from minifast.book.tables import Table, table

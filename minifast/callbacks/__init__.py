@@ -18,26 +18,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from minifast.callbacks.accumulate import GradientAccumulation
 from minifast.callbacks.checkpoint import Checkpoint
-from minifast.callbacks.clip import GradientClip
-from minifast.callbacks.csv_log import CSVLogger
 from minifast.callbacks.debug import SingleBatch, Trace
 from minifast.callbacks.device import DeviceCallback, default_device, to_device
-from minifast.callbacks.early_stopping import EarlyStopping
-from minifast.callbacks.lr_curve import LRCurve
-from minifast.callbacks.lr_find import lr_find
+from minifast.callbacks.gradients import GradientAccumulation, GradientClip
+from minifast.callbacks.lr_finder import LRCurve, lr_find
 from minifast.callbacks.metrics import MetricsCallback
-from minifast.callbacks.progress import ProgressCallback
+from minifast.callbacks.progress import CSVLogger, ProgressCallback
 from minifast.callbacks.recorder import Recorder
-from minifast.callbacks.schedule import OneCycle, ParamScheduler
-from minifast.callbacks.terminate import TerminateOnNaN
-from minifast.callbacks.torch_scheduler import TorchScheduler
+from minifast.callbacks.scheduler import OneCycle, ParamScheduler, TorchScheduler
+from minifast.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from minifast.callback import Callback
+    from minifast.learner import Callback
     from minifast.metrics import Metric
 
 __all__ = [

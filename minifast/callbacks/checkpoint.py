@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minifast.callback import Callback
-from minifast.callbacks.monitor import Mode, best_row
-from minifast.callbacks.training_state import set_training_state, training_state
-from minifast.learner import saving
+from minifast.callbacks.stopping import Mode, best_row
+from minifast.learner import Callback, state
+from minifast.learner.state import set_training_state, training_state
 
 if TYPE_CHECKING:
     import os
@@ -70,18 +69,18 @@ class Checkpoint(Callback):
             return
         self.resume = False
         if self.last.exists():
-            state = saving.read(self.last)
-            set_training_state(learn, learn.active_cbs, state)
-            learn.epoch = state["epochs_done"]
+            saved = state.read(self.last)
+            set_training_state(learn, learn.active_cbs, saved)
+            learn.epoch = saved["epochs_done"]
 
     def after_epoch(self, learn: Learner) -> None:
         """Write the files."""
-        state = training_state(learn, learn.active_cbs)
-        state["epochs_done"] = learn.epoch + 1
+        now = training_state(learn, learn.active_cbs)
+        now["epochs_done"] = learn.epoch + 1
         if self.every_epoch:
-            saving.write(state, self.folder / f"epoch-{learn.epoch:03}.pt")
+            state.write(now, self.folder / f"epoch-{learn.epoch:03}.pt")
         if self.monitor is not None:
             rows = learn.history
             if best_row(rows, self.monitor, self.mode) == len(rows) - 1:
-                saving.write(state, self.best)
-        saving.write(state, self.last)
+                state.write(now, self.best)
+        state.write(now, self.last)

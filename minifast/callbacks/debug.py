@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from minifast.callback import Callback, CancelEpoch, Event
 from minifast.errors import OptionError
-from minifast.learner.table import depth
+from minifast.learner import Callback, CancelEpoch, Event
+from minifast.learner.learner import depth
 
 if TYPE_CHECKING:
     from minifast.learner import Learner

@@ -1,4 +1,4 @@
-"""Train where the accelerator is.
+"""Moving a model and its batches to a device; apart, as other rooms move data too.
 
 Book: ch. 11.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minifast.callback import Callback
+from minifast.learner import Callback
 
 if TYPE_CHECKING:
     from minifast.learner import Learner

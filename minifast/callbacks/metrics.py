@@ -9,8 +9,8 @@ import copy
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from minifast.callback import Callback
 from minifast.errors import DTypeError, OptionError, describe
+from minifast.learner import Callback
 from minifast.metrics import Average, Mean, Metric
 
 if TYPE_CHECKING:

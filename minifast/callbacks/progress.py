@@ -5,17 +5,22 @@ Book: ch. 12, "Progress".
 
 from __future__ import annotations
 
+import csv
+import html
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from minifast.callbacks.epoch_table import EpochTable, line
 from minifast.errors import OptionError
+from minifast.learner import Callback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Callable, Mapping, Sequence
 
     from minifast.learner import Learner
+
 
 ScreenName = Literal["auto", "terminal", "notebook", "plain"]
 
@@ -177,3 +182,170 @@ def _in_notebook() -> bool:
     ipython: Any = sys.modules.get("IPython")  # a kernel has imported it
     shell = ipython.get_ipython() if ipython else None
     return getattr(shell, "kernel", None) is not None
+
+
+class ProgressCallback(Callback):
+    """Shows one row for each epoch, and on a terminal a bar while one runs.
+
+    In a notebook the rows are one table, in a text file they are lines. Why a fit ended
+    early stands below. Without ``MetricsCallback`` there is little to show.
+
+    Args:
+        screen: Where to: ``"terminal"``, ``"notebook"``, ``"plain"``, or by itself.
+
+    Book: ch. 12, "Progress".
+    """
+
+    order = 60  # after the figures have been computed
+    rehearses = False
+
+    def __init__(self, screen: ScreenName = "auto") -> None:
+        self.screen: ScreenName = screen
+        self._screen: Screen | None = None
+
+    def before_fit(self, learn: Learner) -> None:
+        """Begin; validation and prediction show nothing."""
+        self._screen = make_screen(self.screen) if learn.n_epochs else None
+
+    def before_train(self, learn: Learner) -> None:
+        """Begin a pass."""
+        if self._screen is not None:
+            self._screen.begin_pass(learn)
+
+    before_validate = before_train
+
+    def after_batch(self, learn: Learner) -> None:
+        """Show that a batch is done."""
+        if self._screen is not None:
+            self._screen.batch(learn)
+
+    def after_train(self, learn: Learner) -> None:
+        """End a pass."""
+        if self._screen is not None:
+            self._screen.end_pass()
+
+    after_validate = after_train
+
+    def after_epoch(self, learn: Learner) -> None:
+        """Show the figures."""
+        if self._screen is not None:
+            self._screen.end_pass()  # it may have been left early
+            self._screen.row(dict(learn.row))
+
+    def cleanup_fit(self, learn: Learner) -> None:
+        """Say why the fit ended early, if it did."""
+        if self._screen is not None:
+            self._screen.end_pass()
+            self._screen.end(f"stopped: {learn.stop_reason}" * bool(learn.stop_reason))
+        self._screen = None
+
+
+def cells(row: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    """Return the figures of a row as text, a dash where one is missing.
+
+    Args:
+        row: Figures by name.
+        names: Which of them, in which order.
+
+    Example:
+        >>> cells({"epoch": 3, "loss": 0.25, "time_s": 7.123}, ["epoch", "loss", "x"])
+        ['3', '0.2500', '-']
+
+    Book: ch. 12, "Progress".
+    """
+    return [_figure(name, row[name]) if name in row else "-" for name in names]
+
+
+def line(row: Mapping[str, float] | None, names: Sequence[str]) -> str:
+    """Return a row as a line for a terminal, or the names if there is no row.
+
+    Args:
+        row: Figures by name.
+        names: Which of them, in which order.
+
+    Example:
+        >>> print(line(None, ["epoch", "valid_loss"]))
+        epoch  valid_loss
+        >>> print(line({"epoch": 0, "valid_loss": 1.5}, ["epoch", "valid_loss"]))
+        0          1.5000
+
+    Book: ch. 12, "Progress".
+    """
+    texts = list(names) if row is None else cells(row, names)
+    first, *rest = [
+        (name, text, max(len(name), 8)) for name, text in zip(names, texts, strict=True)
+    ]
+    columns = [text.rjust(width) for _, text, width in rest]
+    return "  ".join([first[1].ljust(len(first[0])), *columns]).rstrip()
+
+
+class EpochTable:
+    """Rows that grow from epoch to epoch, with a note below.
+
+    Book: ch. 12, "Progress".
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Mapping[str, float]] = []
+        self.note = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all figures, in the order in which they came up.
+
+        Book: ch. 12, "Progress".
+        """
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    def __repr__(self) -> str:
+        """Write it for a terminal."""
+        rows = [line(row, self.names) for row in (None, *self.rows) if self.rows]
+        return "\n".join(rows + [self.note] * bool(self.note))
+
+    def _repr_html_(self) -> str:
+        names = self.names
+        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{c}</td>" for c in cells(row, names)) + "</tr>"
+            for row in self.rows
+        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        table = f'<table class="table">{table}</table>' if self.rows else ""
+        return f'<div class="results">{table}{note}</div>'
+
+
+def _figure(name: str, value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if name.endswith("_s"):
+        return f"{value:.1f}"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
+
+
+class CSVLogger(Callback):
+    """Writes ``learn.history`` to a file of comma-separated values after each epoch.
+
+    The file holds all the rows of the Learner, those of earlier fits too, and is
+    replaced as a whole: so it is right after a resumed fit as well.
+
+    Args:
+        path: The file; its folder is made if need be.
+
+    Book: ch. 12, "Progress".
+    """
+
+    order = 60  # after the figures have been computed
+    rehearses = False
+
+    def __init__(self, path: str | os.PathLike[str] = "history.csv") -> None:
+        self.path = Path(path)
+
+    def after_epoch(self, learn: Learner) -> None:
+        """Write all rows."""
+        names = list(dict.fromkeys(name for row in learn.history for name in row))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(learn.history)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minifast.callback import Callback
-from minifast.callbacks.hypers import get_hyper
+from minifast.learner import Callback
+from minifast.optim import get_hyper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

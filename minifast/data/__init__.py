@@ -1,28 +1,26 @@
-"""Data sets: get them, check them, and know whether they are the real ones.
+"""From samples on the disk or in memory to batches: data sets, orders, loaders.
 
-``fetch("mnist")`` returns a folder, and with it what is in there and where it came
-from; ``load_mnist()`` returns tensors. The environment decides what a reader accepts
-(``MINIFAST_DATA``), where else to look (``MINIFAST_MIRROR``) and where the data is kept
-(``MINIFAST_CACHE``). The command ``minifast data`` does the same in a shell.
+``DataLoader`` reads any data set sample by sample; ``TensorLoader`` cuts batches out of
+tensors that are in memory already, on whichever device they are. ``DataLoaders`` holds
+one for training and one for validation. All take a ``torch.Generator``: the same seed
+gives the same order, from either loader, with or without workers.
 
-Book: ch. 00, "The data".
+Book: ch. 08.
 """
 
-from minifast.data.dataset_path import DatasetPath
-from minifast.data.datasets import DATASETS, Dataset, RemoteFile, find_dataset
-from minifast.data.fetch import data_mode, fetch
-from minifast.data.mnist import MNIST, load_mnist
-from minifast.data.verify import verify
+from minifast.data.collation import collate
+from minifast.data.datasets import MapDataset, TensorDataset
+from minifast.data.loaders import DataLoader, DataLoaders, TensorLoader
+from minifast.data.samplers import BatchSampler, Sampler, SizedIterable
 
 __all__ = [
-    "DATASETS",
-    "MNIST",
-    "Dataset",
-    "DatasetPath",
-    "RemoteFile",
-    "data_mode",
-    "fetch",
-    "find_dataset",
-    "load_mnist",
-    "verify",
+    "BatchSampler",
+    "DataLoader",
+    "DataLoaders",
+    "MapDataset",
+    "Sampler",
+    "SizedIterable",
+    "TensorDataset",
+    "TensorLoader",
+    "collate",
 ]

@@ -1,4 +1,4 @@
-"""A data set: something with a length, whose samples are numbered from 0.
+"""A data set has a length and samples numbered from 0; apart, as yours is one too.
 
 Any object with ``__len__`` and ``__getitem__`` will do, in this package and in torch's
 loader; no base class is needed.
@@ -32,7 +32,7 @@ class MapDataset(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
-class Dataset:
+class TensorDataset:
     """Inputs and targets, indexed together.
 
     Args:
@@ -50,7 +50,7 @@ class Dataset:
 
     Example:
         >>> import torch
-        >>> digits = Dataset(torch.rand(5, 28, 28), torch.arange(5))
+        >>> digits = TensorDataset(torch.rand(5, 28, 28), torch.arange(5))
         >>> len(digits)
         5
         >>> image, label = digits[3]
@@ -73,7 +73,7 @@ class Dataset:
         return self.x[index], self.y[index]
 
     def __repr__(self) -> str:
-        return f"Dataset({describe(self.x)}, {describe(self.y)})"
+        return f"TensorDataset({describe(self.x)}, {describe(self.y)})"
 
 
 def count_rows(*tensors: Tensor) -> int:

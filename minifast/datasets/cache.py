@@ -29,19 +29,19 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from minifast.data.checksum import (
+from minifast.datasets.checksum import (
     files_below,
     find_damage,
     list_checksums,
     sha256_of_text,
 )
-from minifast.data.dataset_path import DatasetPath
+from minifast.datasets.registry import DatasetPath
 from minifast.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from minifast.data.dataset_path import SourceKind
+    from minifast.datasets.registry import SourceKind
 
 DATA, LISTING, STAMP = "data", "SHA256SUMS", "stamp.json"
 STAMP_VERSION = 1
@@ -91,7 +91,7 @@ class Entry:
         """The folder with the data, its listing and its stamp."""
         if self.real:
             return cache_folder() / "real" / self.name
-        from minifast.data.standin import VERSION
+        from minifast.datasets.standin import VERSION
 
         return cache_folder() / f"standin-{VERSION}" / self.name
 

@@ -1,4 +1,4 @@
-"""What says that a file, or a whole folder, is what it should be: sha256.
+"""The sha256 of files and folders; apart, as mirrors, cache and archives ask for it.
 
 A folder's digest is the sha256 of its listing, and the listing is what the command
 ``sha256sum`` would print for all its files, sorted by path. So anybody can check a data

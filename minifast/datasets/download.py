@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from minifast import __version__
-from minifast.data.checksum import sha256_of
+from minifast.datasets.checksum import sha256_of
 from minifast.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from minifast.data.datasets import RemoteFile
+    from minifast.datasets.registry import RemoteFile
 
 ATTEMPTS = 2
 CONNECT_S = 3.0

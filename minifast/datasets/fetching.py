@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from minifast.data.archive import is_archive, unpack
-from minifast.data.cache import (
+from minifast.datasets.archive import is_archive, unpack
+from minifast.datasets.cache import (
     Content,
     Entry,
     cache_folder,
@@ -28,18 +28,18 @@ from minifast.data.cache import (
     locked,
     parts_folder,
 )
-from minifast.data.checksum import files_below, sha256_of
-from minifast.data.datasets import find_dataset, matches
-from minifast.data.download import download
-from minifast.data.mirror import mirrors, origins, read_mirror
+from minifast.datasets.checksum import files_below, sha256_of
+from minifast.datasets.download import download
+from minifast.datasets.mirror import mirrors, origins, read_mirror
+from minifast.datasets.registry import find_dataset, matches
 from minifast.errors import DataError, OptionError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from minifast.data.dataset_path import DatasetPath
-    from minifast.data.datasets import Dataset, RemoteFile
-    from minifast.data.mirror import Source
+    from minifast.datasets.mirror import Source
+    from minifast.datasets.registry import DatasetInfo, DatasetPath, RemoteFile
+
 
 DataMode = Literal["auto", "real", "standin"]
 
@@ -96,7 +96,7 @@ def data_mode() -> DataMode:
     return cast("DataMode", value)
 
 
-def _fetch(dataset: Dataset, mode: DataMode) -> DatasetPath:
+def _fetch(dataset: DatasetInfo, mode: DataMode) -> DatasetPath:
     if mode == "standin":
         return _standin(dataset)
     failures: list[str] = []
@@ -119,11 +119,11 @@ def _fetch(dataset: Dataset, mode: DataMode) -> DatasetPath:
     return replace(standin, note=f"{standin.note}; the real set could not be had")
 
 
-def _standin(dataset: Dataset) -> DatasetPath:
+def _standin(dataset: DatasetInfo) -> DatasetPath:
     entry = Entry(dataset.name, real=False)
     if found := entry.read():
         return found
-    from minifast.data.standin import generate
+    from minifast.datasets.standin import generate
 
     with locked(dataset.name):
         # Another process may have made it while this one waited for the lock.
@@ -132,7 +132,7 @@ def _standin(dataset: Dataset) -> DatasetPath:
         )
 
 
-def _real(dataset: Dataset, failures: list[str]) -> DatasetPath | None:
+def _real(dataset: DatasetInfo, failures: list[str]) -> DatasetPath | None:
     """Return the real set, or None once every place was tried in vain."""
     entry = Entry(dataset.name, real=True)
     if found := entry.read():
@@ -151,7 +151,7 @@ def _real(dataset: Dataset, failures: list[str]) -> DatasetPath | None:
     return None
 
 
-def _sources(dataset: Dataset, failures: list[str]) -> Iterator[Source]:
+def _sources(dataset: DatasetInfo, failures: list[str]) -> Iterator[Source]:
     """Yield the places to try, in their order."""
     for mirror in mirrors():
         try:
@@ -174,7 +174,7 @@ def _mirror_source(mirror: str, name: str) -> Source:
     return offered[name]
 
 
-def _get(dataset: Dataset, source: Source, entry: Entry) -> DatasetPath:
+def _get(dataset: DatasetInfo, source: Source, entry: Entry) -> DatasetPath:
     """Bring what a source offers into the cache."""
     arrived = [_obtain(dataset, source, file) for file in source.files]
     try:
@@ -186,7 +186,7 @@ def _get(dataset: Dataset, source: Source, entry: Entry) -> DatasetPath:
 
 
 def _install(
-    dataset: Dataset, source: Source, arrived: list[Path], folder: Path
+    dataset: DatasetInfo, source: Source, arrived: list[Path], folder: Path
 ) -> Content:
     """Put a source's files into the folder, in the set's layout."""
     for file, local in zip(source.files, arrived, strict=True):
@@ -206,7 +206,7 @@ def _install(
     return Content(source.kind, source.note, dataset.content if source.original else "")
 
 
-def _obtain(dataset: Dataset, source: Source, file: RemoteFile) -> Path:
+def _obtain(dataset: DatasetInfo, source: Source, file: RemoteFile) -> Path:
     """Return a checked copy of the file on this machine."""
     if source.is_remote:
         # The checksum is part of the name, so that a part is never gone on with from
@@ -232,3 +232,41 @@ def _bad_file(local: Path, reason: str) -> DataError:
         f"mirror file {local}: {reason}",
         "Copy the file into the mirror again.",
     )
+
+
+def cached_entries(name: str) -> list[Entry]:
+    """Return what the cache holds of a data set: the real one, its stand-in or both."""
+    dataset = find_dataset(name)
+    both = (Entry(dataset.name, real=True), Entry(dataset.name, real=False))
+    return [entry for entry in both if entry.folder.exists()]
+
+
+def verify(name: str) -> list[str]:
+    """Check every byte of a cached data set.
+
+    A set that is found damaged is not trusted any more: the next fetch replaces it.
+
+    Args:
+        name: One of ``DATASETS``.
+
+    Returns:
+        One line for each bad file; none if all is well.
+
+    Raises:
+        UnknownNameError: If there is no data set of that name.
+        DataError: If it is not in the cache.
+    """
+    entries = cached_entries(name)
+    if not entries:
+        raise DataError(
+            f"The {name} set must be in the cache to be verified.",
+            f"nothing of it in {cache_folder()}",
+            f"Fetch it first: minifast data fetch {name}",
+        )
+    bad = []
+    for entry in entries:
+        damage = entry.damage()
+        if damage:
+            entry.distrust()
+        bad += [f"{entry.folder.parent.name}/{name}: {line}" for line in damage]
+    return bad

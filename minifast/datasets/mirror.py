@@ -31,13 +31,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from minifast.data.datasets import RemoteFile
-from minifast.data.download import read_url
+from minifast.datasets.download import read_url
+from minifast.datasets.registry import RemoteFile
 from minifast.errors import DataError
 
 if TYPE_CHECKING:
-    from minifast.data.dataset_path import SourceKind
-    from minifast.data.datasets import Dataset
+    from minifast.datasets.registry import DatasetInfo, SourceKind
 
 INDEX = "index.json"
 MAX_INDEX_BYTES = 2**22
@@ -81,7 +80,7 @@ def is_url(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
 
-def origins(dataset: Dataset) -> list[Source]:
+def origins(dataset: DatasetInfo) -> list[Source]:
     """Return the places that the registry names for a data set."""
     return [
         Source(

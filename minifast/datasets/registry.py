@@ -2,7 +2,7 @@
 
 A data set is named by what can be checked: the size and the sha256 of each file its
 origin serves, or, where the origin does not promise stable bytes, the digest of the
-folder that its files end up in (see :mod:`minifast.data.checksum`).
+folder that its files end up in (see :mod:`minifast.datasets.checksum`).
 
 Book: ch. 00, "The data".
 """
@@ -11,8 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from html import escape
+from typing import TYPE_CHECKING, Literal
 
 from minifast.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 MIB = 2**20
 
@@ -33,11 +39,11 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class DatasetInfo:
     """What is known in advance about a data set.
 
     Args:
-        name: The name that :func:`minifast.data.fetch` takes.
+        name: The name that :func:`minifast.datasets.fetching` takes.
         title: What it is, in a few words.
         download_mb: About how much its origin sends, in units of 10^6 bytes.
         origins: Base addresses that serve ``files``, in the order of trying.
@@ -86,7 +92,7 @@ def matches(path: str, pattern: str) -> bool:
     return same_depth and fnmatchcase(path, pattern)
 
 
-_MNIST = Dataset(
+_MNIST = DatasetInfo(
     name="mnist",
     title="70,000 handwritten digits, 28x28 pixels",
     download_mb=12,
@@ -129,7 +135,7 @@ _MNIST = Dataset(
     content="abca1685336e37aa33a42b8e8886e04e9bd739abb9c10b4340fdb3be3218f9e7",
 )
 
-_IMAGENETTE = Dataset(
+_IMAGENETTE = DatasetInfo(
     name="imagenette",
     title="13,394 photographs in 10 classes, 160 pixels",
     download_mb=99,
@@ -147,7 +153,7 @@ _IMAGENETTE = Dataset(
     citation="Howard: Imagenette, 2019, github.com/fastai/imagenette",
 )
 
-_IMDB = Dataset(
+_IMDB = DatasetInfo(
     name="imdb",
     title="50,000 film reviews, positive or negative",
     download_mb=84,
@@ -178,7 +184,7 @@ _IMDB = Dataset(
     citation="Maas et al.: Learning Word Vectors for Sentiment Analysis, ACL 2011",
 )
 
-_WIKITEXT_2 = Dataset(
+_WIKITEXT_2 = DatasetInfo(
     name="wikitext-2",
     title="2.5 million words of Wikipedia articles",
     download_mb=13,
@@ -213,7 +219,7 @@ _WIKITEXT_2 = Dataset(
     content="5d5d66ee6b9e8aee5a931f8342929f33d5da9075dd9fc881bdd609a9f4f23cbe",
 )
 
-_FSDD = Dataset(
+_FSDD = DatasetInfo(
     name="fsdd",
     title="3,000 recordings of spoken digits, 8 kHz",
     download_mb=16,
@@ -228,14 +234,14 @@ _FSDD = Dataset(
     content="04e1baae96c6a26e39c623f2b01d0182ddae627ba0ac02a3cdc17ba2af99fd9b",
 )
 
-DATASETS: dict[str, Dataset] = {
+DATASETS: dict[str, DatasetInfo] = {
     dataset.name: dataset
     for dataset in (_MNIST, _IMAGENETTE, _IMDB, _WIKITEXT_2, _FSDD)
 }
 """The registry, by name."""
 
 
-def find_dataset(name: str) -> Dataset:
+def find_dataset(name: str) -> DatasetInfo:
     """Look a data set up by its name.
 
     Raises:
@@ -248,3 +254,63 @@ def find_dataset(name: str) -> Dataset:
     if name not in DATASETS:
         raise UnknownNameError.of("data set", name, DATASETS)
     return DATASETS[name]
+
+
+SourceKind = Literal["origin", "mirror", "stand-in"]
+
+
+@dataclass(frozen=True)
+class DatasetPath:
+    """The folder of a data set, and where its content came from.
+
+    It can be used like a path: ``data / "train"``, ``open(data / "README")``,
+    ``os.fspath(data)`` and ``str(data)`` all mean the folder.
+
+    Args:
+        path: The folder.
+        name: The data set's name in the registry.
+        real: False for a stand-in.
+        note: What the content is, in one line.
+        sha256: Digest of the content (see :mod:`minifast.datasets.checksum`).
+        source: Where the content came from.
+
+    Example:
+        >>> from pathlib import Path
+        >>> sha256 = "8d42" * 16
+        >>> data = DatasetPath(Path("d"), "mnist", True, "4 files", sha256, "origin")
+        >>> data
+        mnist: real, origin, sha256 8d428d428d42; 4 files
+        >>> (data / "train").as_posix()
+        'd/train'
+    """
+
+    path: Path
+    name: str
+    real: bool
+    note: str
+    sha256: str
+    source: SourceKind
+
+    def __truediv__(self, inner: str | Path) -> Path:
+        return self.path / inner
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return self.provenance()
+
+    def provenance(self) -> str:
+        """Say in one line what this data is, for the footer of a page."""
+        origin = f"real, {self.source}" if self.real else "stand-in, not the real data"
+        return f"{self.name}: {origin}, sha256 {self.sha256[:12]}; {self.note}"
+
+    def _repr_html_(self) -> str:
+        origin = f"real, {self.source}" if self.real else "stand-in, not the real data"
+        return (
+            f"<p><strong>{escape(self.name)}</strong> ({origin}): {escape(self.note)}. "
+            f"sha256 <code>{self.sha256[:12]}</code></p>"
+        )

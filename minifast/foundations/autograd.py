@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from minifast.errors import DTypeError, ShapeError, describe
-from minifast.foundations.grad.graph import topological_order
-from minifast.foundations.matmul import matrix_sizes
+from minifast.foundations.products import matrix_sizes
 
 Derivative: TypeAlias = Callable[[Tensor], Tensor]
 """From the gradient of an operation's result to the gradient of one operand."""
@@ -292,3 +291,32 @@ def _matmul(left: Var | Tensor, right: Var | Tensor) -> Var:
     a, b = _value(left), _value(right)
     matrix_sizes(a, b)
     return _record("@", a @ b, (left, lambda g: g @ b.T), (right, lambda g: a.T @ g))
+
+
+def topological_order(var: Var) -> list[Var]:
+    """Return ``var`` and all it was computed from, each after its own parents.
+
+    Walks with a list of its own in place of recursion, so graphs may be deep.
+
+    Shape:
+        Vars of any shapes -> Vars, ``var`` last.
+
+    Example:
+        >>> x = Var(2.0, name="x")
+        >>> [v.op or v.name for v in topological_order((x * x).exp())]
+        ['x', '*', 'exp']
+
+    Book: ch. 03, "A tape".
+    """
+    order: list[Var] = []
+    seen: set[Var] = set()
+    stack = [(var, False)]
+    while stack:
+        node, parents_done = stack.pop()
+        if parents_done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((parent, False) for parent in reversed(node.parents))
+    return order

@@ -28,7 +28,7 @@ from minifast.errors import (
     OptionError,
     describe,
 )
-from minifast.foundations.matmul import matrix_sizes
+from minifast.foundations.products import matrix_sizes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from minifast.errors import DTypeError, GradientError, ShapeError, describe
-from minifast.foundations.grad.tape import Var
+from minifast.foundations.autograd import Var
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

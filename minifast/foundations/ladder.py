@@ -1,4 +1,4 @@
-"""The rungs of the matrix product in one table, slowest idea first.
+"""The rungs of the matrix product, slowest idea first; apart, as two modules hold them.
 
 Book: ch. 01, "The ladder".
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from minifast.foundations.c_matmul import matmul_c
-from minifast.foundations.matmul import (
+from minifast.foundations.products import (
     matmul,
     matmul_broadcast,
     matmul_einsum,

@@ -1,11 +1,37 @@
-"""The training loop, and what one does with a model around it.
+"""The training loop, its protocol, and what one does with a model around it.
 
-``loop`` holds the loop, in one column; ``learner`` adds validation, prediction, saving.
+``callback`` says what a loop announces and who may listen; ``loop`` holds the loop, in
+one column; ``learner`` adds validation and prediction, ``state`` saving.
 
 Book: ch. 11, "The protocol".
 """
 
+from minifast.learner.callback import (
+    EVENTS,
+    Callback,
+    Cancel,
+    CancelBatch,
+    CancelEpoch,
+    CancelFit,
+    CancelStep,
+    Event,
+    EventError,
+    handlers_by_event,
+)
 from minifast.learner.learner import Learner
 from minifast.learner.loop import TrainingLoop
 
-__all__ = ["Learner", "TrainingLoop"]
+__all__ = [
+    "EVENTS",
+    "Callback",
+    "Cancel",
+    "CancelBatch",
+    "CancelEpoch",
+    "CancelFit",
+    "CancelStep",
+    "Event",
+    "EventError",
+    "Learner",
+    "TrainingLoop",
+    "handlers_by_event",
+]

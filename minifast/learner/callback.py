@@ -126,11 +126,11 @@ class Callback:
         ...     n = 0
         ...     def after_batch(self, learn):
         ...         self.n += 1
-        >>> class Typo(Callback):
+        >>> class Typo(Callback):  # doctest: +ELLIPSIS
         ...     def after_bach(self, learn): ...
         Traceback (most recent call last):
         ...
-        minifast.callback.EventError: A method named like an event must be an event.
+        minifast...EventError: A method named like an event must be an event.
           got: Typo.after_bach
           fix: Did you mean 'after_batch'?
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from minifast.callback import Cancel
+    from minifast.learner.callback import Cancel
     from minifast.learner.loop import TrainingLoop
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from minifast.callback import checked
 from minifast.errors import OptionError, UnknownNameError, describe
-from minifast.learner import checks, saving
-from minifast.learner.collect import Collect, MeanLoss
+from minifast.learner import checks, state
+from minifast.learner.callback import Callback, CancelBatch, checked, handlers_by_event
 from minifast.learner.loop import TrainingLoop
-from minifast.learner.table import handler_table
+from minifast.metrics import Mean
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from minifast.callback import Callback
+    from minifast.learner.callback import Event
+
 
 AnyCallback = TypeVar("AnyCallback", bound="Callback")
 
@@ -104,7 +104,7 @@ class Learner(TrainingLoop):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and optimizer to a file, which is there whole or not at all."""
-        saving.write(self.state_dict(), path)
+        state.write(self.state_dict(), path)
 
     def load(self, path: str | os.PathLike[str], *, with_opt: bool = True) -> None:
         """Take weights and the optimizer's state from a file that was saved.
@@ -120,28 +120,28 @@ class Learner(TrainingLoop):
             DataError: If there is no such file, or it was not written by ``save``.
             ShapeError: If names or shapes of the weights are not the model's.
         """
-        self.load_state_dict(saving.read(path), with_opt=with_opt)
+        self.load_state_dict(state.read(path), with_opt=with_opt)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of model, optimizer and scaler; their memory is shared."""
         return {k: getattr(self, k).state_dict() for k in ("model", "opt", "scaler")}
 
-    def load_state_dict(self, state: Mapping[str, Any], with_opt: bool = True) -> None:
+    def load_state_dict(self, saved: Mapping[str, Any], with_opt: bool = True) -> None:
         """Take over what ``state_dict`` returned.
 
         Args:
-            state: The states of model, optimizer and scaler.
+            saved: The states of model, optimizer and scaler.
             with_opt: Whether to take the last two as well.
 
         Raises:
             ShapeError: If names or shapes of the weights are not the model's.
         """
-        saving.check_weights(self.model, state["model"])
+        state.check_weights(self.model, saved["model"])
         if with_opt:
-            self.opt.load_state_dict(state["opt"])
-        if with_opt and state["scaler"] and self.scaler.is_enabled():
-            self.scaler.load_state_dict(state["scaler"])
-        self.model.load_state_dict(state["model"])
+            self.opt.load_state_dict(saved["opt"])
+        if with_opt and saved["scaler"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(saved["scaler"])
+        self.model.load_state_dict(saved["model"])
 
     @contextmanager
     def added_cbs(self, *cbs: Callback) -> Iterator[None]:
@@ -178,3 +178,58 @@ class Learner(TrainingLoop):
     def __repr__(self) -> str:
         """Show the loop with those who listen to each event, in the order of calls."""
         return handler_table(self)
+
+
+class MeanLoss(Callback):
+    """Adds up the losses of a pass, each as often as its batch has targets."""
+
+    def __init__(self) -> None:
+        self.mean = Mean()
+
+    def after_batch(self, learn: Learner) -> None:
+        """Add the loss, without waiting for the device."""
+        self.mean.update(learn.loss, learn.weight)
+
+    def row(self) -> dict[str, float]:
+        """Return the mean under its name, or nothing if no batch ran to its end."""
+        return {"valid_loss": self.mean.value()} if self.mean.count else {}
+
+
+class Collect(Callback):
+    """Keeps predictions and targets, and leaves each batch before its loss."""
+
+    order = 1_000  # after all who may change the prediction
+
+    def __init__(self) -> None:
+        self.preds: list[Any] = []
+        self.targets: list[Any] = []
+
+    def after_pred(self, learn: Learner) -> None:
+        """Keep both and leave the batch."""
+        self.preds.append(learn.pred)
+        self.targets.extend(learn.batch[1:2])
+        raise CancelBatch
+
+
+def handler_table(learn: Learner) -> str:
+    """Return a heading and a line for each event, indented by what it is a part of."""
+    n_weights = sum(p.numel() for p in learn.model.parameters())
+    loss = getattr(learn.loss_func, "__name__", type(learn.loss_func).__name__)
+    model, opt = type(learn.model).__name__, type(learn.opt).__name__
+    lines = [f"Learner: {model} with {n_weights:,} parameters, {loss}, {opt}"]
+    for event, handlers in handlers_by_event(learn.cbs).items():
+        names = [type(getattr(h, "__self__", h)).__name__ for h in handlers]
+        label = "  " * depth(event) + event
+        lines.append(f"{label:<24}{', '.join(names) or '-'}")
+    return "\n".join(lines)
+
+
+def depth(event: Event) -> int:
+    """Return how deep in the loop an event is: fit 0, epoch 1, pass 2, batch 3.
+
+    Example:
+        >>> depth("before_fit"), depth("before_train"), depth("after_loss")
+        (0, 2, 3)
+    """
+    scope = event.partition("_")[2]
+    return {"fit": 0, "epoch": 1, "train": 2, "validate": 2}.get(scope, 3)

@@ -12,9 +12,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from torch.amp import GradScaler
 
-from minifast.callback import (
+from minifast.learner import checks
+from minifast.learner.callback import (
     Cancel,
     CancelBatch,
     CancelEpoch,
@@ -23,18 +25,17 @@ from minifast.callback import (
     checked,
     handlers_by_event,
 )
-from minifast.learner import checks, sizes
 from minifast.optim import SGD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from torch import Tensor, nn
+    from torch import nn
     from torch.optim import Optimizer
 
-    from minifast.callback import Callback, Event, Handler
-    from minifast.data.loaders import DataLoaders
+    from minifast.data import DataLoaders
+    from minifast.learner.callback import Callback, Event, Handler
 
 
 class TrainingLoop:
@@ -101,7 +102,7 @@ class TrainingLoop:
     @property
     def weight(self) -> int:
         """How much the batch counts in a mean over batches: its number of targets."""
-        return sizes.weight(self.batch)
+        return weight(self.batch)
 
     def emit(self, event: Event) -> None:
         """Call those who listen to ``event``; it costs a look-up if nobody does."""
@@ -238,7 +239,7 @@ class TrainingLoop:
     @contextmanager
     def _pass(self, dl: Iterable[Any], *, training: bool) -> Iterator[None]:
         """Set the modes of model and autograd; add to an error where it happened."""
-        self.dl, self.n_iter, self.training = dl, sizes.n_batches(dl), training
+        self.dl, self.n_iter, self.training = dl, n_batches(dl), training
         self.iter, self.batch, self.pred = -1, (), None
         self.model.train(training)
         try:
@@ -249,3 +250,40 @@ class TrainingLoop:
         except Exception as error:
             error.add_note(checks.where(self))
             raise
+
+
+def n_batches(dl: Iterable[Any]) -> int:
+    """Return how many batches a loader gives, or 0 if it can't say.
+
+    Example:
+        >>> n_batches([1, 2, 3]), n_batches(iter([1, 2, 3]))
+        (3, 0)
+    """
+    try:
+        return len(dl)  # type: ignore[arg-type]
+    except TypeError:
+        return 0
+
+
+def weight(batch: Any) -> int:
+    """Return how much a batch counts in a mean over batches of different sizes.
+
+    A loss is a mean over its targets, so that is their number: B for classes of
+    pictures, B times T for those of tokens. Without targets it is that of the inputs.
+
+    Shape:
+        batch: inputs and targets, of any shapes, also nested.
+
+    Example:
+        >>> import torch
+        >>> weight((torch.zeros(4, 28, 28), torch.zeros(4)))
+        4
+    """
+    if isinstance(batch, Tensor):
+        return batch.numel()
+    parts = list(batch.values()) if isinstance(batch, dict) else batch
+    if isinstance(parts, tuple | list):
+        for part in (*parts[1:], *parts[:1]):
+            if n := weight(part):
+                return n
+    return 0

@@ -5,6 +5,7 @@ Book: ch. 11, "The protocol".
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,13 @@ from minifast.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor, nn
+
+    from minifast.data import DataLoaders
+    from minifast.learner import Learner
+    from minifast.learner.callback import Callback
 
 
 def write(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
@@ -71,3 +76,98 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> str:
         return "nothing"
     shape = getattr(weights[name], "shape", None)  # a module's extra state has none
     return str(tuple(shape)) if shape is not None else "a value"
+
+
+def training_state(learn: Learner, cbs: Iterable[Callback]) -> dict[str, Any]:
+    """Return the states of Learner, callbacks and random numbers.
+
+    Args:
+        learn: The Learner.
+        cbs: The callbacks whose states count.
+
+    Returns:
+        Plain values and tensors, which share their memory with the Learner's.
+
+    Book: ch. 12.
+    """
+    return learn.state_dict() | {
+        "step_count": learn.step_count,
+        "history": [dict(row) for row in learn.history],
+        "random": random_state(learn.dls),
+        "callbacks": [(type(cb).__name__, cb.state_dict()) for cb in cbs],
+    }
+
+
+def set_training_state(
+    learn: Learner, cbs: Iterable[Callback], state: Mapping[str, Any]
+) -> None:
+    """Go back to a state, of this process or another.
+
+    Args:
+        learn: The Learner, with the same model and the same kind of optimizer.
+        cbs: The callbacks; each takes the next saved state of its class, if any is
+            left.
+        state: What ``training_state`` returned.
+
+    Book: ch. 12.
+    """
+    learn.load_state_dict(state)
+    learn.step_count = state["step_count"]
+    learn.history[:] = [dict(row) for row in state["history"]]
+    saved = list(state["callbacks"])
+    for cb in cbs:
+        of_class = [pair for pair in saved if pair[0] == type(cb).__name__]
+        if of_class:
+            saved.remove(of_class[0])
+            cb.load_state_dict(of_class[0][1])
+    set_random_state(learn.dls, state["random"])
+
+
+def random_state(dls: DataLoaders) -> dict[str, Any]:
+    """Return where Python's, torch's and the loaders' random numbers are.
+
+    Args:
+        dls: The loaders, whose own generators count too.
+
+    Returns:
+        Plain values and tensors. NumPy's global generator is not among them; nothing
+        in this package draws from it.
+
+    Book: ch. 12.
+    """
+    return {
+        "python": random.getstate(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "loaders": [generator.get_state() for generator in _generators(dls)],
+    }
+
+
+def set_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
+    """Go back to where the random numbers were.
+
+    Args:
+        dls: The loaders.
+        state: What ``random_state`` returned, here or in another process.
+
+    Book: ch. 12.
+    """
+    random.setstate(state["python"])
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    for generator, saved in zip(_generators(dls), state["loaders"], strict=False):
+        generator.set_state(saved)
+
+
+def _generators(dls: DataLoaders) -> list[torch.Generator]:
+    """Return the generators of the loaders and their samplers, each of them once."""
+    found: dict[int, torch.Generator] = {}
+    for loader in (dls.train, dls.valid):
+        batch_sampler = getattr(loader, "batch_sampler", None)
+        parts = (loader, getattr(loader, "sampler", None), batch_sampler)
+        for part in (*parts, getattr(batch_sampler, "sampler", None)):
+            generator = getattr(part, "generator", None)
+            if isinstance(generator, torch.Generator):
+                found[id(generator)] = generator
+    return list(found.values())

@@ -1,4 +1,4 @@
-"""Reading and writing the hyper-parameters of an optimizer's groups.
+"""Hyper-parameters of an optimizer's groups; apart, as they are any optimizer's.
 
 Book: ch. 12, "The callback that sets it".
 """

@@ -6,9 +6,8 @@ Book: ch. 00, "Figures".
 """
 
 from minifast.viz.charts import bars, draw_schedules, spread
-from minifast.viz.diagrams import draw_chain, draw_graph, roadmap
+from minifast.viz.diagrams import draw_chain, draw_events, draw_graph, roadmap
 from minifast.viz.images import show_images
-from minifast.viz.loop import draw_events
 from minifast.viz.style import COLORS, TRAIN, VALID, use_style
 
 __all__ = [

@@ -12,7 +12,7 @@ import torch
 
 from minifast.book import format_count
 from minifast.errors import ShapeError
-from minifast.schedule import sample
+from minifast.optim import sample
 from minifast.viz.style import COLORS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from minifast.schedule import Schedule
+    from minifast.optim import Schedule
 
 
 def bars(

@@ -46,7 +46,7 @@ def stamped(monkeypatch):
     def leave(kind, name, text, **payload):
         left.update(payload, kind=kind)
 
-    module = sys.modules["minifast.book.environment"]
+    module = sys.modules["minifast.book.provenance"]
     monkeypatch.setattr(module, "leave", leave)
     return left
 
@@ -76,7 +76,7 @@ def test_without_git_a_stamp_has_no_commit(monkeypatch, stamped):
 
 
 def test_the_processor_is_named_without_proc(monkeypatch):
-    module = sys.modules["minifast.book.environment"]
+    module = sys.modules["minifast.book.provenance"]
 
     def no_file(self, *args, **kwargs):
         raise FileNotFoundError(self)

@@ -11,7 +11,7 @@ def test_a_listing_is_the_source_of_the_imported_object():
     assert code == inspect.getsource(scale).rstrip()
     first = inspect.getsourcelines(scale)[1]
     last = first + code.count("\n")
-    assert title == f"minifast/book/environment.py, lines {first} to {last}"
+    assert title == f"minifast/book/provenance.py, lines {first} to {last}"
 
 
 def test_docstrings_are_cut_to_their_first_line():

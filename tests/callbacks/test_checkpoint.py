@@ -5,20 +5,15 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import MultiStepLR
 
-from minifast.callback import Callback
-from minifast.callbacks import (
-    Checkpoint,
-    EarlyStopping,
-    GradientAccumulation,
-    MetricsCallback,
-    OneCycle,
-    ParamScheduler,
-    Recorder,
-    TorchScheduler,
-)
-from minifast.data.loaders import DataLoaders
-from minifast.learner import Learner
-from minifast.schedule import linear
+from minifast.callbacks.checkpoint import Checkpoint
+from minifast.callbacks.gradients import GradientAccumulation
+from minifast.callbacks.metrics import MetricsCallback
+from minifast.callbacks.recorder import Recorder
+from minifast.callbacks.scheduler import OneCycle, ParamScheduler, TorchScheduler
+from minifast.callbacks.stopping import EarlyStopping
+from minifast.data import DataLoaders
+from minifast.learner import Callback, Learner
+from minifast.optim import linear
 
 N_EPOCHS = 4
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))

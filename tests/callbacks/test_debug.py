@@ -1,8 +1,8 @@
 import pytest
 
-from minifast.callback import EVENTS, handlers_by_event
 from minifast.callbacks.debug import SingleBatch, Trace
 from minifast.errors import OptionError
+from minifast.learner import EVENTS, handlers_by_event
 
 
 def test_a_trace_notes_all_fifteen_events(make_learner):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from minifast.callback import Callback
 from minifast.callbacks.device import DeviceCallback, default_device, to_device
+from minifast.learner import Callback
 
 Pair = namedtuple("Pair", "x y")
 

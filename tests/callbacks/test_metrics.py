@@ -5,11 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from minifast.callback import Callback, CancelBatch, CancelEpoch
 from minifast.callbacks.metrics import MetricsCallback
-from minifast.data.loaders import DataLoaders
+from minifast.data import DataLoaders
 from minifast.errors import DTypeError, OptionError
-from minifast.learner import Learner
+from minifast.learner import Callback, CancelBatch, CancelEpoch, Learner
 from minifast.metrics import Average, accuracy
 
 X = torch.randn(11, 3, generator=torch.Generator().manual_seed(0))

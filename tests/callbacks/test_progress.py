@@ -1,12 +1,26 @@
+import csv
 import io
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from minifast.callbacks import screens
-from minifast.callbacks.screens import Notebook, Plain, Terminal, make_screen
+from minifast.callbacks import progress
+from minifast.callbacks.metrics import MetricsCallback
+from minifast.callbacks.progress import (
+    CSVLogger,
+    EpochTable,
+    Notebook,
+    Plain,
+    ProgressCallback,
+    Terminal,
+    cells,
+    line,
+    make_screen,
+)
 from minifast.errors import OptionError
+from minifast.learner import Callback, CancelEpoch, CancelFit
+from minifast.metrics import accuracy
 
 ROW = {"epoch": 0, "valid_loss": 0.5}
 LEARN = SimpleNamespace(training=True, epoch=3, iter=4, n_iter=10)
@@ -78,7 +92,7 @@ def test_notebook_keeps_one_table_and_leaves_no_note(monkeypatch):
     ipython = FakeDisplay(kernel=True)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     now_s = [0.0]
-    monkeypatch.setattr(screens.time, "perf_counter", lambda: now_s[0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now_s[0])
     screen = Notebook()
     screen.begin_pass(LEARN)
     screen.batch(LEARN)  # too early to say anything
@@ -134,3 +148,181 @@ def test_the_screen_can_be_chosen():
     assert type(make_screen("terminal")) is Terminal
     with pytest.raises(OptionError, match="auto or one of: terminal, notebook, plain"):
         make_screen("paper")
+
+
+NOTEBOOK = """
+import torch
+from torch import nn
+from minifast.callbacks.__init__ import default_cbs
+from minifast.data import DataLoaders
+from minifast.learner import Learner
+from minifast.metrics import accuracy
+
+x, y = torch.randn(64, 3), torch.arange(64) % 2
+dls = DataLoaders.from_tensors((x, y), (x, y), batch_size=8)
+loss = nn.functional.cross_entropy
+learn = Learner(nn.Linear(3, 2), dls, loss, lr=0.1, cbs=default_cbs(accuracy))
+learn.fit(3)
+"""
+
+
+def test_a_fit_shows_a_row_for_each_epoch(make_learner, capsys):
+    learn = make_learner(ProgressCallback(), MetricsCallback())
+    learn.fit(2)
+    learn.validate()
+    learn.predict(learn.dls.train[0][0])
+    out, err = capsys.readouterr()
+    head, *rows = out.splitlines()
+    assert head.split() == ["epoch", "train_loss", "valid_loss", "time_s"]
+    assert [row.split()[0] for row in rows] == ["0", "1"]
+    assert f"{learn.history[1]['valid_loss']:.4f}" in rows[1]
+    assert err == ""
+
+
+def test_without_figures_the_epochs_are_shown(make_learner, capsys):
+    make_learner(ProgressCallback()).fit(2)
+    assert capsys.readouterr().out.split() == ["epoch", "0", "1"]
+
+
+class Leave(Callback):
+    def __init__(self, signal):
+        self.signal = signal
+
+    def after_batch(self, learn):
+        raise self.signal
+
+
+@pytest.mark.parametrize("screen", ["plain", "terminal"])
+def test_why_a_fit_ended_early_stands_below(make_learner, capsys, screen):
+    make_learner(ProgressCallback(screen), Leave(CancelFit("enough seen"))).fit(2)
+    assert capsys.readouterr().out == "stopped: enough seen\n"
+
+
+def test_passes_that_are_left_early_leave_no_bar(make_learner, capsys):
+    progress = ProgressCallback("terminal")
+    learn = make_learner(progress, Leave(CancelEpoch()))
+    learn.fit(2)
+    out, err = capsys.readouterr()
+    assert out.split() == ["epoch", "0", "1"]
+    assert err.split("\r")[-1].strip() == ""
+    assert progress._screen is None
+
+
+def test_an_error_leaves_no_bar(make_learner, capsys):
+    learn = make_learner(ProgressCallback("terminal"), Leave(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        learn.fit(1)
+    assert capsys.readouterr().err.split("\r")[-1].strip() == ""
+
+
+def test_in_a_notebook_there_is_one_table_and_nothing_else():
+    nbclient = pytest.importorskip("nbclient", reason="needs a notebook client")
+    nbformat = pytest.importorskip("nbformat", reason="needs a notebook format")
+    cell = nbformat.v4.new_code_cell(NOTEBOOK)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    nbclient.NotebookClient(notebook, timeout=120).execute()
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "display_data"
+    page, text = output.data["text/html"], output.data["text/plain"]
+    assert page.count("<table") == 1
+    assert page.count("<tr>") == 4
+    assert page.endswith("</table></div>")  # no note
+    assert text.split()[:5] == [
+        "epoch",
+        "train_loss",
+        "valid_loss",
+        accuracy.__name__,
+        "time_s",
+    ]
+
+
+ROWS = [
+    {"epoch": 0, "valid_loss": 0.53219, "time_s": 1.26},
+    {"epoch": 1, "valid_loss": 0.25, "accuracy": 0.9, "time_s": 61.0},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("epoch", 12, "12"),
+        ("loss", 0.12345678, "0.1235"),
+        ("loss", 1.2345e-7, "1.23e-07"),
+        ("loss", 12345678.9, "1.23e+07"),
+        ("loss", 0.0, "0.0000"),
+        ("loss", -2.5, "-2.5000"),
+        ("loss", float("nan"), "nan"),
+        ("loss", float("inf"), "inf"),
+        ("time_s", 1.26, "1.3"),
+        ("time_s", 12345.6, "12345.6"),
+    ],
+)
+def test_figures_are_written_to_be_read(name, value, text):
+    assert cells({name: value}, [name]) == [text]
+
+
+def test_lines_stand_below_each_other():
+    names = ["epoch", "valid_loss", "accuracy", "time_s"]
+    assert [line(row, names) for row in (None, *ROWS)] == [
+        "epoch  valid_loss  accuracy    time_s",
+        "0          0.5322         -       1.3",
+        "1          0.2500    0.9000      61.0",
+    ]
+
+
+def test_a_table_prints_all_names_that_came_up():
+    table = EpochTable()
+    assert repr(table) == ""
+    table.rows += ROWS
+    table.note = "stopped: enough"
+    assert repr(table).splitlines() == [
+        "epoch  valid_loss    time_s  accuracy",
+        "0          0.5322       1.3         -",
+        "1          0.2500      61.0    0.9000",
+        "stopped: enough",
+    ]
+
+
+def test_on_a_page_it_is_one_table_and_text_is_escaped():
+    table = EpochTable()
+    table.rows += [{"a<b": 1.0}]
+    table.note = "<loss>"
+    page = table._repr_html_()
+    assert page.count("<table") == 1
+    assert '<th scope="col">a&lt;b</th>' in page
+    assert "<td>1.0000</td>" in page
+    assert page.endswith("<p>&lt;loss&gt;</p></div>")
+    table.rows, table.note = [], ""
+    assert table._repr_html_() == '<div class="results"></div>'
+
+
+class Figures(Callback):
+    def after_epoch(self, learn):
+        learn.row["valid_loss"] = 0.5 / (1 + len(learn.history))
+        if learn.epoch:
+            learn.row["accuracy"] = 0.75
+
+
+def test_the_file_holds_all_rows_with_missing_figures_empty(make_learner, tmp_path):
+    path = tmp_path / "logs" / "a.csv"
+    learn = make_learner(Figures(), CSVLogger(path))
+    learn.fit(2)
+    learn.fit(1)
+    assert path.read_text() == (
+        "epoch,valid_loss,accuracy\n0,0.25,\n1,0.16666666666666666,0.75\n0,0.125,\n"
+    )
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert float(rows[1]["valid_loss"]) == learn.history[1]["valid_loss"]
+
+
+def test_each_epoch_is_on_disk_at_once(make_learner, tmp_path):
+    path, lines = tmp_path / "a.csv", []
+
+    class Look(Callback):
+        order = 61
+
+        def after_epoch(self, learn):
+            lines.append(len(path.read_text().splitlines()))
+
+    make_learner(Look(), CSVLogger(path)).fit(2)
+    assert lines == [2, 3]

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import StepLR
 
-from minifast.callback import Callback, CancelBatch
-from minifast.callbacks.accumulate import GradientAccumulation
+from minifast.callbacks.gradients import GradientAccumulation
 from minifast.callbacks.recorder import Recorder
-from minifast.callbacks.torch_scheduler import TorchScheduler
+from minifast.callbacks.scheduler import TorchScheduler
 from minifast.errors import UnknownNameError
+from minifast.learner import Callback, CancelBatch
 
 
 class Losses(Callback):

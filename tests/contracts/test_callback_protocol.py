@@ -14,12 +14,11 @@ from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
 import minifast.callbacks
-from minifast.callback import EVENTS, Callback
-from minifast.callbacks import training_state
-from minifast.data.loaders import DataLoaders
-from minifast.learner import Learner, saving
+from minifast.data import DataLoaders
+from minifast.learner import EVENTS, Callback, Learner
+from minifast.learner import state as states
 from minifast.metrics import accuracy
-from minifast.schedule import constant
+from minifast.optim import constant
 
 for _module in pkgutil.iter_modules(minifast.callbacks.__path__):
     importlib.import_module(f"minifast.callbacks.{_module.name}")
@@ -125,20 +124,20 @@ def test_they_pickle_and_copy_before_and_after_a_fit(cls, tmp_path, capsys):
 
 @each_public
 def test_their_states_are_plain_values_and_can_be_taken_over(cls, tmp_path, capsys):
-    states = {}
+    seen = {}
 
     class Look(Callback):
         order = 10_000
 
         def after_epoch(self, learn):
-            state = training_state.training_state(learn, learn.active_cbs)
-            saving.write(state, tmp_path / "state.pt")
-            states["read"] = saving.read(tmp_path / "state.pt")
-            states["own"] = cb.state_dict()
+            state = states.training_state(learn, learn.active_cbs)
+            states.write(state, tmp_path / "state.pt")
+            seen["read"] = states.read(tmp_path / "state.pt")
+            seen["own"] = cb.state_dict()
 
     cb = build(cls, tmp_path)
     make_learner(cb, Look()).fit(1)
-    (name, saved), _ = states["read"]["callbacks"]
+    (name, saved), _ = seen["read"]["callbacks"]
     assert name == cls.__name__
     assert_plain(saved)
     again = build(cls, tmp_path)
@@ -148,7 +147,7 @@ def test_their_states_are_plain_values_and_can_be_taken_over(cls, tmp_path, caps
 
         def before_fit(self, learn):
             again.load_state_dict(saved)
-            assert str(again.state_dict()) == str(states["own"])
+            assert str(again.state_dict()) == str(seen["own"])
 
     make_learner(again, Load()).fit(1)
 

@@ -8,9 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minifast.foundations.c_matmul import matmul_c
-from minifast.foundations.grad import MSE, Linear, ReLU, Sequential, Var
-from minifast.foundations.ladder import LADDER
+from minifast.foundations import LADDER, MSE, Linear, ReLU, Sequential, Var, matmul_c
 
 
 def autograd(fn):

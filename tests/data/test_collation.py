@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from minifast.data.loaders.collation import collate
+from minifast.data.collation import collate
 from minifast.errors import DTypeError, ShapeError
 
 

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import TensorDataset
 
-from minifast.data.loaders.dataset import Dataset, MapDataset, count_rows
+from minifast.data.datasets import MapDataset, TensorDataset, count_rows
 from minifast.errors import DTypeError, ShapeError
 
 
@@ -19,41 +18,43 @@ def tensors():
 )
 def test_rows_are_those_of_torchs_data_set(tensors, index):
     for ours, theirs in zip(
-        Dataset(*tensors)[index], TensorDataset(*tensors)[index], strict=True
+        TensorDataset(*tensors)[index],
+        torch.utils.data.TensorDataset(*tensors)[index],
+        strict=True,
     ):
         assert torch.equal(ours, theirs)
 
 
 def test_a_tensor_without_dimension_is_one_number(tensors):
-    image, label = Dataset(*tensors)[torch.tensor(4)]
+    image, label = TensorDataset(*tensors)[torch.tensor(4)]
     assert image.shape == (2, 3)
     assert label == 4
 
 
 def test_an_empty_list_gives_no_rows(tensors):
-    images, labels = Dataset(*tensors)[[]]
+    images, labels = TensorDataset(*tensors)[[]]
     assert images.shape == (0, 2, 3)
     assert labels.shape == (0,)
 
 
 def test_going_through_it_ends_after_the_last_sample(tensors):
-    assert [label.item() for _, label in Dataset(*tensors)] == list(range(7))
+    assert [label.item() for _, label in TensorDataset(*tensors)] == list(range(7))
 
 
 def test_a_number_beyond_the_end_is_an_index_error(tensors):
     with pytest.raises(IndexError):
-        Dataset(*tensors)[7]
+        TensorDataset(*tensors)[7]
 
 
 def test_it_says_what_it_holds(tensors):
-    assert repr(Dataset(*tensors)) == (
-        "Dataset(tensor (7, 2, 3) float32 on cpu, tensor (7,) int64 on cpu)"
+    assert repr(TensorDataset(*tensors)) == (
+        "TensorDataset(tensor (7, 2, 3) float32 on cpu, tensor (7,) int64 on cpu)"
     )
 
 
 def test_lengths_must_agree():
     with pytest.raises(ShapeError) as caught:
-        Dataset(torch.zeros(5, 2), torch.zeros(4))
+        TensorDataset(torch.zeros(5, 2), torch.zeros(4))
     assert str(caught.value) == (
         "The tensors must have the same length, one row a sample.\n"
         "  got: (5, 2), (4,)\n"
@@ -73,7 +74,7 @@ def test_no_tensor_at_all_is_refused():
 
 def test_what_is_not_a_tensor_is_refused():
     with pytest.raises(DTypeError) as caught:
-        Dataset(torch.zeros(3), [1, 2, 3])
+        TensorDataset(torch.zeros(3), [1, 2, 3])
     assert str(caught.value) == (
         "The data must be given as tensors.\n"
         "  got: list of length 3\n"
@@ -82,10 +83,12 @@ def test_what_is_not_a_tensor_is_refused():
 
 
 def test_an_empty_data_set_can_be_made():
-    assert len(Dataset(torch.zeros(0, 2), torch.zeros(0))) == 0
+    assert len(TensorDataset(torch.zeros(0, 2), torch.zeros(0))) == 0
 
 
-@pytest.mark.parametrize("thing", [[1, 2], "text", np.zeros(3), Dataset], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [[1, 2], "text", np.zeros(3), TensorDataset], ids=repr
+)
 def test_length_and_numbers_make_a_data_set(thing):
     assert isinstance(thing, MapDataset)
 

@@ -5,12 +5,7 @@ import torch
 from torch.utils.data import BatchSampler as TorchBatchSampler
 from torch.utils.data import RandomSampler, SequentialSampler
 
-from minifast.data.loaders.samplers import (
-    BatchSampler,
-    Sampler,
-    count_batches,
-    permutation,
-)
+from minifast.data.samplers import BatchSampler, Sampler, count_batches, permutation
 from minifast.errors import OptionError
 
 SIZES = [(n, size) for n in (1, 2, 5, 12, 13) for size in (1, 2, 5, 12, 64)]

@@ -14,8 +14,8 @@ from urllib.request import install_opener
 
 import pytest
 
-from minifast.data import download
-from minifast.data.datasets import DATASETS
+from minifast.datasets import download
+from minifast.datasets.registry import DATASETS
 
 # Small enough to make in every test, in the layout of the real set.
 TINY_TEXTS = {
@@ -88,7 +88,7 @@ def tiny_mirror(make_mirror, pack):
 @pytest.fixture
 def fake_standin(monkeypatch):
     """A stand-in generator that takes no time; it counts its calls."""
-    standin = ModuleType("minifast.data.standin")
+    standin = ModuleType("minifast.datasets.standin")
     standin.VERSION = "test"
     standin.calls = []
 

@@ -5,8 +5,8 @@ import tarfile
 
 import pytest
 
-from minifast.data import archive
-from minifast.data.archive import unpack
+from minifast.datasets import archive
+from minifast.datasets.archive import unpack
 from minifast.errors import DataError
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from minifast.data.cache import (
+from minifast.datasets.cache import (
     Content,
     Entry,
     cache_folder,
@@ -11,7 +11,7 @@ from minifast.data.cache import (
     locked,
     parts_folder,
 )
-from minifast.data.checksum import sha256_of
+from minifast.datasets.checksum import sha256_of
 from minifast.errors import DataError
 
 ENTRY = Entry("mnist", real=True)

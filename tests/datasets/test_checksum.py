@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from minifast.data.checksum import (
+from minifast.datasets.checksum import (
     files_below,
     find_damage,
     list_checksums,

@@ -8,9 +8,9 @@ from threading import Event
 
 import pytest
 
-from minifast.data import download as module
-from minifast.data.datasets import RemoteFile
-from minifast.data.download import download, read_url
+from minifast.datasets import download as module
+from minifast.datasets.download import download, read_url
+from minifast.datasets.registry import RemoteFile
 from minifast.errors import DataError
 
 CONTENT = bytes(range(256)) * 40

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from minifast.data import DATASETS, fetch
-from minifast.data.cache import cache_folder
-from minifast.data.datasets import RemoteFile
+from minifast.datasets import fetch, verify
+from minifast.datasets.cache import cache_folder
+from minifast.datasets.fetching import cached_entries
+from minifast.datasets.registry import DATASETS, RemoteFile
 from minifast.errors import DataError, OptionError, UnknownNameError
 
 # Fetches in a process of its own and says what it got.
 FETCH = """
-from minifast.data import fetch
+from minifast.datasets import fetch
 data = fetch("wikitext-2")
 print(data.real, data.sha256, len((data / "train.txt").read_bytes()))
 """
@@ -25,13 +26,13 @@ print(data.real, data.sha256, len((data / "train.txt").read_bytes()))
 # The same, but it stops for ever in the middle of unpacking.
 FETCH_AND_HANG = """
 import sys, time
-from minifast.data import fetch as module
+from minifast.datasets import fetch
 def hang(archive, folder, keeps, max_bytes):
     (folder / "train.txt").write_text("half")
     print("unpacking", flush=True)
     time.sleep(600)
-sys.modules["minifast.data.fetch"].unpack = hang
-module("wikitext-2")
+sys.modules["minifast.datasets.fetching"].unpack = hang
+fetch("wikitext-2")
 """
 
 
@@ -489,7 +490,56 @@ class TestProcesses:
 
     def test_import_is_cheap(self, start):
         code = (
-            "import sys, minifast.data; print([name for name in "
-            "('matplotlib', 'PIL', 'minifast.data.standin') if name in sys.modules])"
+            "import sys, minifast.datasets; print([name for name in "
+            "('torch', 'PIL', 'minifast.datasets.standin') if name in sys.modules])"
         )
         assert start(code).communicate(timeout=60)[0] == "[]\n"
+
+
+@pytest.fixture
+def real(tiny_mirror, fake_standin, monkeypatch):
+    monkeypatch.setenv("MINIFAST_MIRROR", str(tiny_mirror))
+    monkeypatch.setenv("MINIFAST_DATA", "real")
+    return fetch("wikitext-2")
+
+
+@pytest.fixture
+def standin(fake_standin, monkeypatch):
+    monkeypatch.setenv("MINIFAST_DATA", "standin")
+    return fetch("wikitext-2")
+
+
+def test_whole_sets(real, standin):
+    assert [entry.real for entry in cached_entries("wikitext-2")] == [True, False]
+    assert verify("wikitext-2") == []
+
+
+def test_bad_file_is_named_with_its_set(real, standin):
+    (standin / "test.txt").write_bytes(b"x" * (standin / "test.txt").stat().st_size)
+    assert verify("wikitext-2") == [
+        "standin-test/wikitext-2: test.txt: its content has changed"
+    ]
+
+
+def test_damaged_set_is_replaced_by_the_next_fetch(real):
+    size = (real / "test.txt").stat().st_size
+    (real / "test.txt").write_bytes(b"x" * size)
+    assert fetch("wikitext-2") == real  # the quick look sees sizes only
+    assert verify("wikitext-2")
+    assert fetch("wikitext-2") == real
+    assert verify("wikitext-2") == []
+
+
+def test_nothing_cached(fake_standin, own_cache):
+    with pytest.raises(DataError) as caught:
+        verify("mnist")
+    assert str(caught.value).splitlines() == [
+        "The mnist set must be in the cache to be verified.",
+        f"  got: nothing of it in {own_cache}",
+        "  fix: Fetch it first: minifast data fetch mnist",
+    ]
+
+
+def test_unknown_name():
+    with pytest.raises(UnknownNameError, match="Did you mean 'mnist'"):
+        verify("minst")

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from minifast.data.datasets import DATASETS, RemoteFile
-from minifast.data.mirror import Source, mirrors, origins, read_mirror
+from minifast.datasets.mirror import Source, mirrors, origins, read_mirror
+from minifast.datasets.registry import DATASETS, RemoteFile
 from minifast.errors import DataError
 
 FILE = {"path": "a/b.gz", "bytes": 3, "sha256": "ab" * 32}

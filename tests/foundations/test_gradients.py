@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from minifast.errors import DTypeError, GradientError, ShapeError
-from minifast.foundations.grad import Var, finite_difference, gradcheck
+from minifast.foundations.autograd import Var
+from minifast.foundations.gradients import finite_difference, gradcheck
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 3)])

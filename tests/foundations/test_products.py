@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from minifast.errors import DeviceError, DTypeError, ShapeError
-from minifast.foundations.matmul import (
+from minifast.foundations.products import (
     list_sizes,
     matmul,
     matmul_broadcast,

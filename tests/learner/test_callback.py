@@ -2,7 +2,8 @@ import pickle
 
 import pytest
 
-from minifast.callback import (
+from minifast.errors import DTypeError, OptionError, UnknownNameError
+from minifast.learner.callback import (
     EVENTS,
     Callback,
     Cancel,
@@ -14,7 +15,6 @@ from minifast.callback import (
     checked,
     handlers_by_event,
 )
-from minifast.errors import DTypeError, OptionError, UnknownNameError
 
 
 class First(Callback):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from minifast.data.loaders import DataLoaders
+from minifast.data import DataLoaders
 from minifast.errors import DTypeError, OptionError, ShapeError
 from minifast.learner import Learner
 

@@ -2,9 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from minifast.callback import Callback
+from minifast.data import DataLoaders
 from minifast.errors import OptionError, UnknownNameError
 from minifast.learner import Learner
+from minifast.learner.callback import EVENTS, Callback
+from minifast.learner.learner import depth
 
 
 class Count(Callback):
@@ -213,3 +215,48 @@ def test_find_gives_the_first_of_a_class(make_learner):
     assert learn.find(Count) is first
     with pytest.raises(UnknownNameError, match="must be one of: Callback, Count"):
         learn.find(Learner)
+
+
+class Count_listened(Callback):
+    def before_fit(self, learn): ...
+    def before_batch(self, learn): ...
+    def cleanup_fit(self, learn): ...
+
+
+def test_events_are_as_deep_as_what_they_are_part_of():
+    assert [depth(event) for event in EVENTS] == [0, 1, 2, 2, *[3] * 6, 2, 2, 1, 0, 0]
+
+
+def test_printing_shows_who_listens_to_what(make_learner):
+    class Early(Callback):
+        order = -1
+
+        def before_batch(self, learn): ...
+        def after_validate(self, learn): ...
+
+    learn = make_learner(Count_listened(), Early())
+    assert repr(learn).splitlines() == [
+        "Learner: Linear with 4 parameters, mse_loss, SGD",
+        "before_fit              Count_listened",
+        "  before_epoch          -",
+        "    before_train        -",
+        "    before_validate     -",
+        "      before_batch      Early, Count_listened",
+        "      after_pred        -",
+        "      after_loss        -",
+        "      after_backward    -",
+        "      after_step        -",
+        "      after_batch       -",
+        "    after_train         -",
+        "    after_validate      Early",
+        "  after_epoch           -",
+        "after_fit               -",
+        "cleanup_fit             Count_listened",
+    ]
+
+
+def test_printing_names_losses_that_are_objects(make_learner):
+    learn = make_learner()
+    learn.loss_func = nn.MSELoss()
+    learn.dls = DataLoaders([])
+    assert "MSELoss, SGD" in repr(learn)

@@ -2,7 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from minifast.callback import (
+from minifast.data import DataLoaders
+from minifast.errors import DTypeError, OptionError
+from minifast.learner import Learner
+from minifast.learner.callback import (
     EVENTS,
     Callback,
     CancelBatch,
@@ -10,9 +13,7 @@ from minifast.callback import (
     CancelFit,
     CancelStep,
 )
-from minifast.data.loaders import DataLoaders
-from minifast.errors import DTypeError, OptionError
-from minifast.learner import Learner
+from minifast.learner.loop import n_batches, weight
 
 TRAIN = [
     "before_batch",
@@ -475,3 +476,31 @@ def test_emit_is_there_for_loops_of_ones_own(make_learner):
     learn = make_learner(log)
     learn.emit("before_fit")
     assert log.events == []  # nobody listens between fits
+
+
+@pytest.mark.parametrize(
+    ("batch", "count"),
+    [
+        ((torch.zeros(4, 2), torch.zeros(4)), 4),
+        ((torch.zeros(4, 7), torch.zeros(4, 7)), 28),
+        (((torch.zeros(2), torch.zeros(2)), {"y": torch.zeros(3)}), 3),
+        ((torch.zeros(4, 2),), 8),
+        (([torch.zeros(5)], []), 5),
+        ((), 0),
+    ],
+)
+def test_a_batch_counts_by_its_targets(make_learner, batch, count):
+    assert weight(batch) == count
+    learn = make_learner()
+    learn.batch = batch
+    assert learn.weight == count
+
+
+def test_what_can_not_say_its_length_gives_0():
+    class Streams(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(range(3))
+
+    assert n_batches([1, 2]) == 2
+    assert n_batches(iter([1, 2])) == 0
+    assert n_batches(torch.utils.data.DataLoader(Streams())) == 0

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from minifast import init
 from minifast.errors import DTypeError, OptionError, ShapeError, UnknownNameError
+from minifast.nn import init
 
 SHAPES = [(10, 784), (300, 20), (1, 1), (32, 3, 5, 5), (6, 4, 3), (2, 3, 2, 2, 2)]
 NONLINEARITIES = ["linear", "sigmoid", "tanh", "relu", "selu"]

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from minifast.callbacks.hypers import get_hyper, get_hypers, set_hyper, set_hypers
 from minifast.errors import UnknownNameError
+from minifast.optim.groups import get_hyper, get_hypers, set_hyper, set_hypers
 
 P = torch.nn.Parameter(torch.zeros(1))
 

@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from minifast.errors import DTypeError, OptionError
-from minifast.optim import SGD
+from minifast.optim.optimizers import SGD
 
 SETTINGS = [
     {"lr": 0.1},

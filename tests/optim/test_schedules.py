@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from minifast.errors import OptionError
-from minifast.schedule import (
+from minifast.optim.schedules import (
     combine,
     constant,
     cosine,

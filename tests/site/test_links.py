@@ -103,7 +103,7 @@ def test_previous_leads_back_through_the_book():
 def test_code_leads_to_the_pages_of_the_functions_it_calls():
     code = parsed_page("01-matmul").select("pre a.sphinx-codeautolink-a")
     ends = {each["href"] for each in code}
-    assert "api/foundations.html#minifast.foundations.matmul.matmul" in ends
+    assert "api/foundations.html#minifast.foundations.products.matmul" in ends
 
 
 @pytest.mark.parametrize("page", EXECUTED)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from minifast.errors import ShapeError
-from minifast.schedule import constant, linear
+from minifast.optim import constant, linear
 from minifast.viz import bars, draw_schedules, spread
 
 

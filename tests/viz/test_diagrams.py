@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from minifast.data import DataLoaders, TensorLoader
 from minifast.errors import UnknownNameError
-from minifast.foundations.grad import Var
-from minifast.viz import COLORS, draw_chain, draw_graph, roadmap
+from minifast.foundations import Var
+from minifast.learner import EVENTS, Callback, Learner
+from minifast.viz import COLORS, draw_chain, draw_events, draw_graph, roadmap
 
 
 def box_colors(ax):
@@ -61,3 +63,24 @@ def test_a_graph_shows_every_value_once_under_its_parents():
 def test_a_lone_value_is_a_graph():
     ax = draw_graph(Var(1.0, name="x"))
     assert [text.get_text() for text in ax.texts] == ["x   ()"]
+
+
+class Counter(Callback):
+    def after_batch(self, learn):
+        pass
+
+    def cleanup_fit(self, learn):
+        pass
+
+
+def test_every_event_is_a_row_with_those_who_listen():
+    x = torch.zeros(4, 1)
+    dls = DataLoaders(TensorLoader(x, x, batch_size=2))
+    loss = torch.nn.functional.mse_loss
+    learn = Learner(torch.nn.Linear(1, 1), dls, loss, torch.optim.SGD, cbs=[Counter()])
+    ax = draw_events(learn)
+    row = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert [row[event] for event in EVENTS] == list(range(len(EVENTS)))
+    listeners = [t.get_position()[1] for t in ax.texts if t.get_text() == "Counter"]
+    assert listeners == [row["after_batch"], row["cleanup_fit"]]
+    assert len(ax.patches) == 4  # fit, epoch, pass, batch

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minifast.data.standin import digits, images, texts, tones
+from minifast.datasets.standin import digits, images, texts, tones
 from minifast.errors import UnknownNameError
 
 if TYPE_CHECKING:

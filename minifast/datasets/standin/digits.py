@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from minifast.data.standin.glyphs import FIELD_PX, Glyphs, load_glyphs
+from minifast.datasets.standin.glyphs import FIELD_PX, Glyphs, load_glyphs
 
 if TYPE_CHECKING:
     from pathlib import Path

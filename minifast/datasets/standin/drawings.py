@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minifast.data.standin.pen import arc, mix
+from minifast.datasets.standin.pen import arc, mix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from minifast.data.standin.pen import Ink, Pen
+    from minifast.datasets.standin.pen import Ink, Pen
 
 
 def tench(pen: Pen) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from minifast.data.standin.drawings import DRAWINGS
-from minifast.data.standin.pen import Pen, arc, random_ink, random_inks
+from minifast.datasets.standin.drawings import DRAWINGS
+from minifast.datasets.standin.pen import Pen, arc, random_ink, random_inks
 
 if TYPE_CHECKING:
     from pathlib import Path

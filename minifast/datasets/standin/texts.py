@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from minifast.data.standin.docstrings import (
+from minifast.datasets.standin.docstrings import (
     Docstring,
     standard_library,
     torch_library,

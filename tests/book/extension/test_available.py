@@ -2,7 +2,7 @@ import json
 
 from minifast_book import available
 
-from minifast.data.cache import Content, Entry
+from minifast.datasets.cache import Content, Entry
 
 
 def make_mirror(folder, **sets):

@@ -5,8 +5,8 @@ import gzip
 import pytest
 import torch
 
-from minifast.data.idx import read_idx
-from minifast.data.standin import digits
+from minifast.datasets.mnist import read_idx
+from minifast.datasets.standin import digits
 
 COUNT = 600
 

@@ -5,8 +5,8 @@ import sysconfig
 
 import pytest
 
-from minifast.data.standin import docstrings
-from minifast.data.standin.docstrings import prose, read_docstrings, source_files
+from minifast.datasets.standin import docstrings
+from minifast.datasets.standin.docstrings import prose, read_docstrings, source_files
 
 SOURCE = '''
 """A module about birds that sing."""

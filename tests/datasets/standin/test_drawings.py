@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from minifast.data.standin.drawings import DRAWINGS
-from minifast.data.standin.pen import Inks, Pen
+from minifast.datasets.standin.drawings import DRAWINGS
+from minifast.datasets.standin.pen import Inks, Pen
 
 INKS = Inks((200, 40, 40), (40, 200, 40), (10, 10, 10), (240, 240, 240))
 PAPER = (90, 90, 160)

@@ -8,8 +8,8 @@ from importlib.machinery import ModuleSpec
 import pytest
 import torch
 
-from minifast.data.standin import glyphs
-from minifast.data.standin.digits import FACES, TEST_ONLY_FACES
+from minifast.datasets.standin import glyphs
+from minifast.datasets.standin.digits import FACES, TEST_ONLY_FACES
 from minifast.errors import DataError
 
 
@@ -27,7 +27,7 @@ def test_every_face_gives_ten_different_digits():
 
 def test_the_fonts_are_found_without_importing_matplotlib():
     code = (
-        "import sys; from minifast.data.standin.glyphs import font_folder;"
+        "import sys; from minifast.datasets.standin.glyphs import font_folder;"
         "print((font_folder() / 'cmr10.ttf').is_file(), 'matplotlib' in sys.modules)"
     )
     ran = subprocess.run(

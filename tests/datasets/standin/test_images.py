@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifast.data.standin import images
-from minifast.data.standin.drawings import DRAWINGS
+from minifast.datasets.standin import images
+from minifast.datasets.standin.drawings import DRAWINGS
 
 N_TRAIN, N_VAL = 3, 2
 CLASS_IDS = (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from minifast.data import standin
-from minifast.data.datasets import DATASETS
+from minifast.datasets import standin
+from minifast.datasets.registry import DATASETS
 from minifast.errors import UnknownNameError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from minifast.data.standin.pen import Pen, arc, mix, random_ink, random_inks
+from minifast.datasets.standin.pen import Pen, arc, mix, random_ink, random_inks
 
 WHITE = (255, 255, 255)
 

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from minifast.data.standin import texts
-from minifast.data.standin.docstrings import Docstring
+from minifast.datasets.standin import texts
+from minifast.datasets.standin.docstrings import Docstring
 from minifast.errors import DataError
 
 ANIMALS = ("ants", "bees", "cats", "dogs", "eels", "foxes", "goats", "hens", "ibises")

@@ -5,7 +5,7 @@ import wave
 import numpy as np
 import pytest
 
-from minifast.data.standin import tones
+from minifast.datasets.standin import tones
 
 
 def read_wav(path):

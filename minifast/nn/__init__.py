@@ -1,0 +1,26 @@
+"""What a model is made of: how its weights begin, and the parts they are in.
+
+Book: ch. 04 and 05.
+"""
+
+from minifast.nn.init import (
+    fan_in_and_fan_out,
+    gain,
+    kaiming_normal_,
+    kaiming_uniform_,
+    lecun_normal_,
+    orthogonal_,
+    xavier_normal_,
+    xavier_uniform_,
+)
+
+__all__ = [
+    "fan_in_and_fan_out",
+    "gain",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "lecun_normal_",
+    "orthogonal_",
+    "xavier_normal_",
+    "xavier_uniform_",
+]
