@@ -110,7 +110,7 @@ class Mean:
         """Forget everything."""
         self.count, self._total = 0, None
 
-    def update(self, value: Tensor, count: int) -> None:
+    def update(self, value: Tensor, count: int | Tensor) -> None:
         """Take in the mean of ``count`` items; an empty batch changes nothing.
 
         Raises:
@@ -122,12 +122,15 @@ class Mean:
         if value.ndim:
             must = "A mean takes in one number at a time, of shape ()."
             raise ShapeError(must, describe(value), "Use value.mean().")
-        if not count:
+        if isinstance(count, int) and not count:
             return
         if self._total is None:
             self._total = torch.zeros_like(value, dtype=widest_float(value.device))
-        self._total.add_(value.detach(), alpha=count)
-        self.count += count
+        if isinstance(count, int):
+            self._total.add_(value.detach(), alpha=count)
+        else:
+            self._total.add_(torch.where(count > 0, value.detach() * count, 0))
+        self.count = self.count + count
 
     def value(self) -> float:
         """Return the mean so far, or nan if there is none; waits for the device."""
@@ -172,13 +175,17 @@ class Average:
         self._mean.reset()
 
     @torch.no_grad()
-    def update(self, pred: Tensor, target: Tensor) -> None:
+    def update(
+        self, pred: Tensor, target: Tensor, count: int | Tensor | None = None
+    ) -> None:
         """Take in one batch.
 
         Shape:
             pred and target: as ``func`` takes them.
         """
-        self._mean.update(self.func(pred, target), target.numel())
+        self._mean.update(
+            self.func(pred, target), target.numel() if count is None else count
+        )
 
     def value(self) -> float:
         """Return the mean over all targets, or nan; waits for the device."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minifast.callbacks.stopping import Mode, best_row
-from minifast.learner import Callback, state
+from minifast.learner import Callback, Order, state
 from minifast.learner.state import set_training_state, training_state
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class Checkpoint(Callback):
     Book: ch. 12.
     """
 
-    order = 90  # what it restores, others have set up; what it saves, they have updated
-    rehearses = False
+    order = Order.SAVE
 
     def __init__(
         self,
@@ -65,7 +64,7 @@ class Checkpoint(Callback):
 
     def before_fit(self, learn: Learner) -> None:
         """Take up an interrupted fit."""
-        if not (self.resume and learn.n_epochs):
+        if not self.resume:
             return
         self.resume = False
         if self.last.exists():

@@ -1,4 +1,4 @@
-"""See what happens, and try a whole fit in a moment.
+"""Tracing a fit, and trying one in a moment; apart, as they are for debugging only.
 
 Book: ch. 11.
 """
@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from minifast.errors import OptionError
-from minifast.learner import Callback, CancelEpoch, Event
+from minifast.learner import EVENTS, Callback, CancelEpoch, Event, Order
 from minifast.learner.learner import depth
 
 if TYPE_CHECKING:
@@ -35,27 +35,12 @@ class Trace(Callback):
     Book: ch. 11.
     """
 
-    order = -1_000  # before anybody can raise
+    order = Order.FIRST
+    in_lr_find = False
 
     def __init__(self, live: bool = False) -> None:
         self.live = live
         self.events: list[Event] = []
-
-    before_fit = _noted("before_fit")
-    before_epoch = _noted("before_epoch")
-    before_train = _noted("before_train")
-    before_validate = _noted("before_validate")
-    before_batch = _noted("before_batch")
-    after_pred = _noted("after_pred")
-    after_loss = _noted("after_loss")
-    after_backward = _noted("after_backward")
-    after_step = _noted("after_step")
-    after_batch = _noted("after_batch")
-    after_train = _noted("after_train")
-    after_validate = _noted("after_validate")
-    after_epoch = _noted("after_epoch")
-    after_fit = _noted("after_fit")
-    cleanup_fit = _noted("cleanup_fit")
 
     def _note(self, event: Event) -> None:
         self.events.append(event)
@@ -65,6 +50,10 @@ class Trace(Callback):
     def __repr__(self) -> str:
         """Show the events so far, a line each."""
         return "\n".join(map(_line, self.events))
+
+
+for _event in EVENTS:
+    setattr(Trace, _event, _noted(_event))
 
 
 class SingleBatch(Callback):
@@ -79,7 +68,7 @@ class SingleBatch(Callback):
     Book: ch. 11.
     """
 
-    order = 1_000  # after all who have something to do with the batch
+    order = Order.LAST
 
     def __init__(self, n_batches: int = 1) -> None:
         if n_batches < 1:

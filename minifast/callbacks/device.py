@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minifast.learner import Callback
+from minifast.learner import Callback, Order
 
 if TYPE_CHECKING:
     from minifast.learner import Learner
@@ -59,9 +59,9 @@ def to_device(value: Any, device: torch.device | str) -> Any:
 
 
 class DeviceCallback(Callback):
-    """Moves the model before a fit, and each batch before it is used.
+    """Moves model and loss before each pass, and each batch before it is used.
 
-    The model stays there after the fit.
+    They stay there afterwards.
 
     Args:
         device: Where to; ``default_device()`` if left out.
@@ -69,21 +69,32 @@ class DeviceCallback(Callback):
     Book: ch. 11.
     """
 
-    order = -100  # before anybody looks at the batch
+    order = Order.DEVICE
 
     def __init__(self, device: torch.device | str | None = None) -> None:
         self.device = torch.device(device) if device else default_device()
 
     def before_fit(self, learn: Learner) -> None:
-        """Move the model, and what the optimizer remembers of its weights."""
-        learn.model.to(self.device)
+        """Move what the optimizer remembers of the weights, too."""
+        self.before_train(learn)
         devices = {p.device for p in learn.model.parameters()}
         if any(tensor.device not in devices for tensor in _remembered(learn)):
             learn.opt.load_state_dict(learn.opt.state_dict())  # goes where weights are
 
+    def before_train(self, learn: Learner) -> None:
+        """Move the model, and a loss with weights of its own."""
+        learn.model.to(self.device)
+        if isinstance(learn.loss_func, torch.nn.Module):
+            learn.loss_func.to(self.device)
+
+    before_validate = before_predict = before_train
+
     def before_batch(self, learn: Learner) -> None:
-        """Move the batch."""
-        learn.batch = to_device(learn.batch, self.device)
+        """Move the batch, once."""
+        moved = to_device(learn.batch, self.device)
+        if learn.true_batch is learn.batch:
+            learn.true_batch = moved
+        learn.batch = moved
 
 
 def _remembered(learn: Learner) -> list[torch.Tensor]:

@@ -5,15 +5,17 @@ Book: ch. 12.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from minifast.errors import OptionError
-from minifast.learner import Callback, CancelStep
+from minifast.learner import Callback, DeferStep, Order, tensors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from minifast.learner import Learner
@@ -35,15 +37,20 @@ class GradientAccumulation(Callback):
     Book: ch. 12.
     """
 
-    order = -10  # before those who prepare a step
+    order = Order.ACCUMULATE
 
     def __init__(self, n_batches: int) -> None:
         if n_batches < 1:
             must = "The number of batches for a step must be at least 1."
             raise OptionError(must, f"n_batches={n_batches}", "Pass a positive number.")
         self.n_batches = n_batches
-        self._n = self._unit = self._total = 0  # batches, first weight, sum of weights
-        self._loss: Tensor | None = None  # as it was before it was weighed
+        self._begin()
+
+    def _begin(self) -> None:
+        self._n = 0  # batches so far
+        self._unit = 0  # a weight of about the size of theirs: gradients stay moderate
+        self._total: int | Tensor = 0  # the sum of their weights
+        self._kept = True  # whether the gradients so far are still there
 
     def before_train(self, learn: Learner) -> None:
         """Begin a group; drop what a pass that was left early may have begun."""
@@ -56,43 +63,52 @@ class GradientAccumulation(Callback):
         learn.opt.zero_grad()
         self._begin()
 
-    def after_loss(self, learn: Learner) -> None:
-        """Weigh the loss by the size of the batch, relative to the first one's."""
-        if not learn.training:
-            return
-        self._loss, self._unit = learn.loss, self._unit or learn.weight
-        if learn.weight != self._unit:
-            learn.loss = learn.loss * (learn.weight / self._unit)
+    def around_backward(self, learn: Learner, backward: Callable[[], Any]) -> None:
+        """Weigh the gradient by the targets that the batch's loss is a mean over."""
+        loss, n = learn.loss, learn.n_targets
+        targets = next(tensors(learn.targets or learn.true_batch))
+        self._unit = self._unit or max(1, targets.numel())
+        self._total = self._total + n
+        self._n += 1
+        self._kept = False  # until we put off the step
+        # A batch whose targets are all ignored has a loss of nan, and counts for 0.
+        counted = loss if isinstance(n, int) else loss.where(n > 0, 0)
+        learn.loss = counted * (n / self._unit)
+        try:
+            backward()
+        finally:
+            learn.loss = loss
 
     def after_backward(self, learn: Learner) -> None:
         """Put off the step until the group is complete."""
-        assert self._loss is not None
-        learn.loss, self._loss = self._loss, None
-        self._total += learn.weight
-        self._n += 1
         if self._n < self.n_batches and learn.iter + 1 < learn.n_iter:
-            raise CancelStep
-        grads = [p.grad for p in learn.model.parameters() if p.grad is not None]
-        torch._foreach_mul_(grads, self._unit / self._total)
-        self._begin()
+            self._kept = True
+            raise DeferStep
 
-    def _begin(self) -> None:
-        self._n = self._unit = self._total = 0
-        self._loss = None
+    def before_step(self, learn: Learner) -> None:
+        """Make the gradients those of the mean over the group."""
+        groups = learn.opt.param_groups
+        grads = [p.grad for g in groups for p in g["params"] if p.grad is not None]
+        torch._foreach_mul_(grads, self._unit / self._total)
+
+    def cleanup_batch(self, learn: Learner) -> None:
+        """Begin a new group, if the gradients of this one were used or dropped."""
+        if not self._kept:
+            self._begin()
 
 
 class GradientClip(Callback):
     """Limits the gradients before each step, by their joint norm or one by one.
 
-    Clipping by the norm shortens the gradient and keeps its direction. In mixed
-    precision the gradients are divided by the loss scale first.
+    Clipping by the norm shortens the gradient and keeps its direction. With both
+    limits, single values are clipped first.
 
     Args:
         max_norm: The largest Euclidean norm of all gradients together.
         max_value: The largest absolute value of a number in a gradient.
 
     Raises:
-        OptionError: Unless one of the two is given, and positive.
+        OptionError: Unless one of the two is given, or both, and positive.
 
     Source: Pascanu, Mikolov, Bengio 2013, "On the difficulty of training recurrent
     neural networks", arXiv 1211.5063, section 3.2, algorithm 1.
@@ -100,23 +116,22 @@ class GradientClip(Callback):
     Book: ch. 12.
     """
 
-    order = 10  # after GradientAccumulation, which decides whether there is a step
+    order = Order.CLIP
 
     def __init__(
         self, max_norm: float | None = None, max_value: float | None = None
     ) -> None:
         given = [limit for limit in (max_norm, max_value) if limit is not None]
-        if len(given) != 1 or given[0] <= 0:
-            must = "Gradients must be clipped either by norm or by value, above 0."
+        if not given or min(given) <= 0:
+            must = "Gradients must be clipped by norm or by value, above 0."
             got = f"max_norm={max_norm}, max_value={max_value}"
             raise OptionError(must, got, "Write GradientClip(max_norm=1.0), say.")
         self.max_norm, self.max_value = max_norm, max_value
 
-    def after_backward(self, learn: Learner) -> None:
+    def before_step(self, learn: Learner) -> None:
         """Clip the gradients in place."""
-        learn.scaler.unscale_(learn.opt)
-        parameters = learn.model.parameters()
-        if self.max_norm is not None:
-            clip_grad_norm_(parameters, self.max_norm)
+        parameters = [p for group in learn.opt.param_groups for p in group["params"]]
         if self.max_value is not None:
             clip_grad_value_(parameters, self.max_value)
+        if self.max_norm is not None:
+            clip_grad_norm_(parameters, self.max_norm)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minifast.errors import OptionError
-from minifast.learner import Callback, CancelEpoch, CancelFit
+from minifast.learner import Callback, CancelEpoch, CancelFit, Order
+from minifast.learner.callback import takes_part_in_lr_find
 from minifast.learner.state import set_training_state, training_state
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def lr_find(
     random numbers, loaders' generators and records are afterwards bit for bit what they
     were. The loader is begun anew as often as needed; there is no validation. Callbacks
     that keep records, stop early or set learning rates do not take part
-    (``Callback.rehearses``). Parameter groups keep the ratios of their rates.
+    (``Callback.in_lr_find``). Parameter groups keep the ratios of their rates.
 
     Unlike a fit, this waits for the device at each batch, to see the loss.
 
@@ -64,7 +65,7 @@ def lr_find(
         got = f"{lr_min=}, {lr_max=}, {n_steps=}, {stop_factor=}"
         raise OptionError(must, got, "Begin with the defaults.")
     ramp = _Ramp(lr_min, lr_max, n_steps, stop_factor)
-    idle = [cb for cb in learn.cbs if not cb.rehearses]
+    idle = [cb for cb in learn.cbs if not takes_part_in_lr_find(cb)]
     with _undone(learn), learn.removed_cbs(*idle):
         learn.fit(n_steps, cbs=[ramp])  # an epoch has a batch at least
     return ramp.curve()
@@ -73,8 +74,7 @@ def lr_find(
 class _Ramp(Callback):
     """Sets the learning rate for each batch, and notes the loss."""
 
-    order = 1_000
-    rehearses = False
+    order = Order.LAST
 
     def __init__(
         self, lr_min: float, lr_max: float, n_steps: int, stop_factor: float

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from minifast.errors import DTypeError, OptionError, describe
-from minifast.learner import Callback
+from minifast.learner import Callback, Order
 from minifast.metrics import Average, Mean, Metric
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class MetricsCallback(Callback):
     Book: ch. 11, "Counting without waiting".
     """
 
-    order = -50  # before those who read the row
-    rehearses = False
+    order = Order.MEASURE
 
     def __init__(
         self,
@@ -76,9 +75,20 @@ class MetricsCallback(Callback):
             loss, metrics = self.train_loss, self.train_metrics
         else:
             loss, metrics = self.valid_loss, self.valid_metrics
-        loss.update(learn.loss, learn.weight)
+        loss.update(learn.loss, learn.n_targets)
         for metric in metrics:
-            metric.update(learn.pred, learn.batch[1])
+            self._measure(metric, learn)
+
+    def _measure(self, metric: Metric, learn: Learner) -> None:
+        targets = learn.targets
+        if not targets:
+            must = "A metric must have targets to compare with."
+            got = f"{metric.name}, and a batch without: {describe(learn.batch)}"
+            raise DTypeError(must, got, "Leave it out, or see Learner(inputs=...).")
+        if isinstance(metric, Average):
+            metric.update(learn.pred, targets[0], learn.n_targets)
+        else:
+            metric.update(learn.pred, targets[0])
 
     def after_validate(self, learn: Learner) -> None:
         """Fill the row where there is no epoch, in ``learn.validate``."""

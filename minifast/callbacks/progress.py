@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from minifast.errors import OptionError
-from minifast.learner import Callback
+from minifast.learner import Callback, Order
 
 if TYPE_CHECKING:
     import os
@@ -196,16 +196,15 @@ class ProgressCallback(Callback):
     Book: ch. 12, "Progress".
     """
 
-    order = 60  # after the figures have been computed
-    rehearses = False
+    order = Order.SHOW
 
     def __init__(self, screen: ScreenName = "auto") -> None:
         self.screen: ScreenName = screen
         self._screen: Screen | None = None
 
     def before_fit(self, learn: Learner) -> None:
-        """Begin; validation and prediction show nothing."""
-        self._screen = make_screen(self.screen) if learn.n_epochs else None
+        """Begin; outside of a fit, validation and prediction show nothing."""
+        self._screen = make_screen(self.screen)
 
     def before_train(self, learn: Learner) -> None:
         """Begin a pass."""
@@ -236,7 +235,8 @@ class ProgressCallback(Callback):
         """Say why the fit ended early, if it did."""
         if self._screen is not None:
             self._screen.end_pass()
-            self._screen.end(f"stopped: {learn.stop_reason}" * bool(learn.stop_reason))
+            reason = learn.stop_reason
+            self._screen.end(f"stopped: {reason}" if reason else "")
         self._screen = None
 
 
@@ -335,8 +335,7 @@ class CSVLogger(Callback):
     Book: ch. 12, "Progress".
     """
 
-    order = 60  # after the figures have been computed
-    rehearses = False
+    order = Order.SHOW
 
     def __init__(self, path: str | os.PathLike[str] = "history.csv") -> None:
         self.path = Path(path)

@@ -5,6 +5,7 @@ Book: ch. 12, "Recording".
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,7 +34,7 @@ class Recorder(Callback):
     Book: ch. 12, "Recording".
     """
 
-    rehearses = False
+    in_lr_find = False
 
     def __init__(self, *hypers: str) -> None:
         self.hypers = hypers or ("lr",)
@@ -65,11 +66,14 @@ class Recorder(Callback):
             name: One of ``hypers``.
 
         Shape:
-            -> (n_batches, n_groups) float64.
+            -> (n_batches, n_groups) float64; nan where a group was not there yet.
 
         Book: ch. 12, "Recording".
         """
-        return torch.tensor(self._values[name], dtype=torch.float64)
+        rows = self._values[name]
+        n_groups = max(map(len, rows), default=0)
+        full = [(*row, *[math.nan] * (n_groups - len(row))) for row in rows]
+        return torch.tensor(full, dtype=torch.float64)
 
     def after_loss(self, learn: Learner) -> None:
         """Look at the hyper-parameters, before a scheduler goes on to the next."""

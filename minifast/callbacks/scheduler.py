@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from minifast.errors import OptionError, UnknownNameError
-from minifast.learner import Callback
-from minifast.learner.loop import n_batches
+from minifast.learner import Callback, Order, n_batches
 from minifast.optim import (
     get_hyper,
     get_hypers,
+    group_lrs,
     one_cycle,
     one_cycle_momentum,
     set_hyper,
@@ -53,7 +53,7 @@ class ParamScheduler(Callback):
     Book: ch. 12, "The callback that sets it".
     """
 
-    rehearses = False
+    in_lr_find = False
 
     def __init__(self, **schedules: Schedule | Sequence[Schedule]) -> None:
         if not schedules:
@@ -65,18 +65,15 @@ class ParamScheduler(Callback):
 
     def before_fit(self, learn: Learner) -> None:
         """Note what the hyper-parameters are, and how long the fit will be."""
-        if not learn.n_epochs:
-            return
-        groups, length = learn.opt.param_groups, n_batches(learn.dls.train)
+        length = n_batches(learn.dls.train)
         if not length:
             raise OptionError(
                 "The training loader must know how many batches it gives.",
                 f"{type(learn.dls.train).__name__}, which has no length",
                 "Give it a __len__: a schedule goes by the position in the fit.",
             )
-        for name in self.schedules:
-            self._for_groups(name, len(groups))
-            self._before[name] = [get_hyper(group, name) for group in groups]
+        self._before = {name: [] for name in self.schedules}
+        self._note_new_groups(learn)
         self._last = learn.n_epochs * length - 1
 
     def before_batch(self, learn: Learner) -> None:
@@ -86,6 +83,7 @@ class ParamScheduler(Callback):
         done = learn.epoch * learn.n_iter + learn.iter
         position = min(1.0, done / max(1, self._last))
         groups = learn.opt.param_groups
+        self._note_new_groups(learn)
         for name in self.schedules:
             schedules = self._for_groups(name, len(groups))
             for group, schedule in zip(groups, schedules, strict=True):
@@ -94,9 +92,16 @@ class ParamScheduler(Callback):
     def cleanup_fit(self, learn: Learner) -> None:
         """Put the values back."""
         for name, values in self._before.items():
-            for group, value in zip(learn.opt.param_groups, values, strict=True):
+            for group, value in zip(learn.opt.param_groups, values, strict=False):
                 set_hyper(group, name, value)
         self._before = {}
+
+    def _note_new_groups(self, learn: Learner) -> None:
+        """Note what the values are; groups may also be added while a fit runs."""
+        groups = learn.opt.param_groups
+        for name, values in self._before.items():
+            self._for_groups(name, len(groups))
+            values += [get_hyper(group, name) for group in groups[len(values) :]]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the values to put back."""
@@ -121,7 +126,8 @@ class OneCycle(ParamScheduler):
     """Warms the learning rate up, lets it fall almost to zero, and momentum opposite.
 
     Args:
-        lr_max: The highest learning rate, or one for each parameter group.
+        lr_max: The highest learning rate; for several parameter groups also a sequence
+            of them, or ``slice(lowest, highest)``.
         warmup: The fraction of the fit until it is reached.
         momentum: The momentum at both ends and at the highest rate, for an optimizer
             that uses momentum; None leaves it as it is.
@@ -134,20 +140,22 @@ class OneCycle(ParamScheduler):
 
     def __init__(
         self,
-        lr_max: float | Sequence[float],
+        lr_max: float | Sequence[float] | slice,
         *,
         warmup: float = 0.3,
         momentum: tuple[float, float] | None = (0.95, 0.85),
     ) -> None:
-        if isinstance(lr_max, Sequence):
-            super().__init__(lr=[one_cycle(lr, warmup=warmup) for lr in lr_max])
-        else:
-            super().__init__(lr=one_cycle(lr_max, warmup=warmup))
-        self.momentum, self.warmup = momentum, warmup
+        super().__init__(lr=one_cycle(0.0, warmup=warmup))
+        self.lr_max, self.momentum, self.warmup = lr_max, momentum, warmup
 
     def before_fit(self, learn: Learner) -> None:
-        """Look whether there is momentum to schedule, and go on as usual."""
+        """Look how many groups there are, and whether momentum, and go on as usual."""
         groups = learn.opt.param_groups
+        if isinstance(self.lr_max, Sequence | slice):
+            lrs = group_lrs(self.lr_max, len(groups))
+            self.schedules["lr"] = [one_cycle(lr, warmup=self.warmup) for lr in lrs]
+        else:
+            self.schedules["lr"] = one_cycle(self.lr_max, warmup=self.warmup)
         used = all(group.get("momentum") or "betas" in group for group in groups)
         self.schedules.pop("momentum", None)
         if used and self.momentum is not None:
@@ -178,8 +186,7 @@ class TorchScheduler(Callback):
     Book: ch. 12, "The callback that sets it".
     """
 
-    rehearses = False
-    order = 70  # after the figures it may need have been computed
+    order = Order.SCHEDULE
 
     def __init__(
         self,
@@ -198,16 +205,17 @@ class TorchScheduler(Callback):
     def before_fit(self, learn: Learner) -> None:
         """Make the scheduler, which sets the first learning rate."""
         self._before = get_hypers(learn.opt)
-        if learn.n_epochs:
-            self.scheduler = self.make(learn.opt)
+        self.scheduler = self.make(learn.opt)
 
     def after_step(self, learn: Learner) -> None:
         """Go on, if it goes by steps."""
+        self._check_groups(learn)
         if self.each == "step" and self.scheduler is not None:
             self.scheduler.step()
 
     def after_epoch(self, learn: Learner) -> None:
         """Go on, if it goes by epochs."""
+        self._check_groups(learn)
         if self.each == "step" or self.scheduler is None:
             return
         if not isinstance(self.scheduler, ReduceLROnPlateau):
@@ -216,6 +224,13 @@ class TorchScheduler(Callback):
             self.scheduler.step(learn.row[self.monitor])
         else:
             raise UnknownNameError.of("figure to monitor", self.monitor, learn.row)
+
+    def _check_groups(self, learn: Learner) -> None:
+        groups, known = len(learn.opt.param_groups), len(self._before)
+        if groups != known:
+            must = "A scheduler of torch must keep the groups that it was made for."
+            got = f"{groups} groups, and {known} when the fit began"
+            raise OptionError(must, got, "Add groups between fits, or use OneCycle.")
 
     def cleanup_fit(self, learn: Learner) -> None:
         """Put the hyper-parameters back."""

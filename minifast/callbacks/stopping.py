@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from minifast.errors import OptionError, UnknownNameError, did_you_mean
-from minifast.learner import Callback, CancelFit
+from minifast.learner import Callback, CancelFit, Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +39,7 @@ class EarlyStopping(Callback):
     Book: ch. 12, "Knowing when to stop".
     """
 
-    order = 100  # after all who have something to do at the end of an epoch
-    rehearses = False
+    order = Order.STOP
 
     def __init__(
         self,
@@ -87,8 +86,7 @@ class TerminateOnNaN(Callback):
     Book: ch. 12, "Knowing when to stop".
     """
 
-    order = 100
-    rehearses = False
+    order = Order.STOP
 
     def __init__(self, every: int = 50) -> None:
         if every < 1:

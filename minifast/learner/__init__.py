@@ -6,6 +6,7 @@ one column; ``learner`` adds validation and prediction, ``state`` saving.
 Book: ch. 11, "The protocol".
 """
 
+from minifast.learner.batches import n_batches, tensors
 from minifast.learner.callback import (
     EVENTS,
     Callback,
@@ -14,8 +15,10 @@ from minifast.learner.callback import (
     CancelEpoch,
     CancelFit,
     CancelStep,
+    DeferStep,
     Event,
     EventError,
+    Order,
     handlers_by_event,
 )
 from minifast.learner.learner import Learner
@@ -29,9 +32,13 @@ __all__ = [
     "CancelEpoch",
     "CancelFit",
     "CancelStep",
+    "DeferStep",
     "Event",
     "EventError",
     "Learner",
+    "Order",
     "TrainingLoop",
     "handlers_by_event",
+    "n_batches",
+    "tensors",
 ]

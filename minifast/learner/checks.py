@@ -6,17 +6,24 @@ Book: ch. 11, "The protocol".
 from __future__ import annotations
 
 import inspect
+import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from minifast.errors import DTypeError, OptionError, ShapeError, describe
+from minifast.errors import (
+    DTypeError,
+    OptionError,
+    ShapeError,
+    UnknownNameError,
+    describe,
+)
+from minifast.optim import set_lrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from torch import nn
 
     from minifast.learner.callback import Cancel
     from minifast.learner.loop import TrainingLoop
@@ -29,25 +36,53 @@ def check_loaders(dls: object) -> None:
         raise DTypeError(must, describe(dls), "Use DataLoaders(train, valid).")
 
 
+def check_loss(loss_func: object) -> None:
+    """Refuse what is no function of predictions and targets."""
+    must = "The loss must be a function of predictions and targets, or such a module."
+    if isinstance(loss_func, type):
+        name = loss_func.__name__
+        raise DTypeError(must, f"the class {name}", f"Did you mean {name}()?")
+    if not callable(loss_func):
+        fix = "Pass minifast.losses.cross_entropy, say."
+        raise DTypeError(must, describe(loss_func), fix)
+
+
 def as_optimizer(
-    opt: Optimizer | Callable[..., Optimizer], model: nn.Module, lr: float | None
+    opt: Optimizer | Callable[..., Optimizer],
+    loop: TrainingLoop,
+    lr: float | Sequence[float] | slice | None,
+    splitter: Callable[[nn.Module], Sequence[Iterable[nn.Parameter]]] | None,
 ) -> Optimizer:
-    """Return the optimizer, made if need be, with the learning rate if one is given."""
-    if not isinstance(opt, Optimizer):
+    """Return the optimizer, made if need be, with the learning rates if some are given.
+
+    The parameters that a loss has come last, in the last group.
+    """
+    if isinstance(opt, Optimizer):
+        check_parameters(loop, opt)
+        if splitter is not None:
+            must = "A splitter must have an optimizer to be made with its groups."
+            fix = "Pass opt=torch.optim.AdamW, or give your optimizer groups yourself."
+            raise OptionError(must, f"a finished {type(opt).__name__}", fix)
         if lr is not None:
-            return opt(model.parameters(), lr=lr)
+            set_lrs(opt, lr)
+        return opt
+    if not callable(opt):
+        must = "The optimizer must be one, or what makes one of parameters."
+        raise DTypeError(must, describe(opt), "Pass torch.optim.AdamW, say.")
+    params: list[Any] = list(loop.model.parameters())
+    if splitter is not None:
+        params = [{"params": list(group)} for group in splitter(loop.model)]
+        params[-1]["params"] += _parameters_of_loss(loop)
+    else:
+        params += _parameters_of_loss(loop)
+    if lr is None:
         _check_lr(opt)
-        return opt(model.parameters())
-    held = {id(p) for group in opt.param_groups for p in group["params"]}
-    if not any(id(p) in held for p in model.parameters()):
-        raise OptionError(
-            "The optimizer must hold parameters of the model.",
-            f"{type(opt).__name__} with {len(held)} others",
-            "Make it of this model's parameters(), after the model.",
-        )
-    for group in opt.param_groups if lr is not None else ():
-        group["lr"] = lr
-    return opt
+        return opt(params)
+    if not isinstance(lr, Sequence | slice):
+        return opt(params, lr=lr)
+    made = opt(params, lr=1.0)
+    set_lrs(made, lr)
+    return made
 
 
 def _check_lr(opt: Callable[..., Optimizer]) -> None:
@@ -58,11 +93,49 @@ def _check_lr(opt: Callable[..., Optimizer]) -> None:
         raise OptionError(must, got, "Write Learner(..., lr=0.1), say.")
 
 
-def check_epochs(n_epochs: object) -> None:
-    """Refuse what is no number of epochs."""
-    if not isinstance(n_epochs, int) or n_epochs < 1:
-        must = "The number of epochs must be a whole number of at least 1."
-        raise OptionError(must, repr(n_epochs), "Without training: learn.validate().")
+def _parameters_of_loss(loop: TrainingLoop) -> list[nn.Parameter]:
+    loss = loop.loss_func
+    return list(loss.parameters()) if isinstance(loss, nn.Module) else []
+
+
+def check_parameters(loop: TrainingLoop, opt: Optimizer | None = None) -> None:
+    """Refuse to train what the optimizer doesn't hold, before the first step.
+
+    That happens when a part of the model is replaced after the optimizer was made. An
+    optimizer of your own may leave out what it is not to train.
+    """
+    opt = opt or loop.opt
+    held = {id(p) for group in opt.param_groups for p in group["params"]}
+    mine = list(loop.model.named_parameters())
+    mine += [("a parameter of the loss", p) for p in _parameters_of_loss(loop)]
+    lacking = [name for name, p in mine if p.requires_grad and id(p) not in held]
+    stale = len(held - {id(p) for _, p in mine})
+    if stale == len(held):
+        raise OptionError(
+            "The optimizer must hold parameters of the model.",
+            f"{type(opt).__name__} with {stale} others",
+            "Make it of this model's parameters(), after the model.",
+        )
+    if lacking and (stale or loop._holds_all):
+        raise OptionError(
+            "The optimizer must hold the parameters that are to be trained.",
+            f"{', '.join(lacking[:3])} not in {type(opt).__name__}, "
+            f"{stale} others in it",
+            "Replace parts of the model before the Learner is made, or use "
+            "learn.opt.add_param_group.",
+        )
+
+
+def whole_number(name: str, value: object, *, least: int) -> int:
+    """Return a whole number, NumPy's too, as Python's."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        must = f"{name} must be a whole number of at least {least}."
+        raise OptionError(must, repr(value), "Without training: learn.validate().")
+    return number
 
 
 def check_idle(idle: bool) -> None:
@@ -93,7 +166,23 @@ def loader_or_valid(loop: TrainingLoop, dl: Iterable[Any] | None) -> Iterable[An
     return loop.dls.valid
 
 
-def scalar(loss: Tensor) -> Tensor:
+def number_of_inputs(batch: Sequence[Any], inputs: object) -> int:
+    """Return how many parts of a tuple are inputs."""
+    if not isinstance(inputs, int):
+        must = "Inputs that are chosen by name must come in dictionaries."
+        fix = "Pass inputs=1, the number of parts that the model is called with."
+        raise DTypeError(must, describe(batch), fix)
+    return inputs
+
+
+def part(batch: dict[str, Any], name: str) -> Any:
+    """Return a part of a batch by its name."""
+    if name not in batch:
+        raise UnknownNameError.of("input", name, batch)
+    return batch[name]
+
+
+def scalar(loss: Any) -> Tensor:
     """Return the loss, if it is one number.
 
     Shape:
@@ -123,9 +212,10 @@ def where(loop: TrainingLoop) -> str:
 
 
 def _place(loop: TrainingLoop) -> str:
-    kind = "training" if loop.training else "validation"
+    names = {"train": "training", "validate": "validation", "predict": "prediction"}
     batch = f"batch {loop.iter} of the " if loop.iter >= 0 else "the "
-    return f"{batch}{kind} pass of epoch {loop.epoch}"
+    epoch = f" of epoch {loop.epoch}" if loop.n_epochs else ""
+    return f"{batch}{names[loop.stage]} pass{epoch}"
 
 
 def _shapes(value: object) -> str:

@@ -5,22 +5,27 @@ Book: ch. 11, "The protocol".
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
+from torch.nn.parameter import is_lazy
 
-from minifast.errors import OptionError, UnknownNameError, describe
+from minifast.errors import UnknownNameError
 from minifast.learner import checks, state
-from minifast.learner.callback import Callback, CancelBatch, checked, handlers_by_event
+from minifast.learner.batches import join
+from minifast.learner.callback import (
+    Callback,
+    CancelFit,
+    Order,
+    checked,
+    handlers_by_event,
+)
 from minifast.learner.loop import TrainingLoop
 from minifast.metrics import Mean
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
-
-    from torch import Tensor
 
     from minifast.learner.callback import Event
 
@@ -34,7 +39,7 @@ class Learner(TrainingLoop):
     Its arguments are those of ``TrainingLoop``. Printing it shows who listens to what.
 
     Example:
-        >>> from minifast.data.loaders import DataLoaders, TensorLoader
+        >>> from minifast.data import DataLoaders, TensorLoader
         >>> x = torch.linspace(-1, 1, 32)[:, None]
         >>> dls = DataLoaders(TensorLoader(x, 3 * x, batch_size=8))
         >>> mse = torch.nn.functional.mse_loss
@@ -51,6 +56,8 @@ class Learner(TrainingLoop):
     ) -> dict[str, float]:
         """Return the mean loss over a loader, and what callbacks measured on the way.
 
+        It is a validation pass without a fit: what a fit has recorded stays as it is.
+
         Args:
             dl: The loader; ``dls.valid`` if left out.
             cbs: Who listens, beside the Learner's own callbacks.
@@ -62,45 +69,54 @@ class Learner(TrainingLoop):
             OptionError: If there is no loader, it is empty, or a fit is running.
         """
         loader, mean_loss = checks.loader_or_valid(self, dl), MeanLoss()
-        with self._session(0, [mean_loss, *checked(cbs)]):
-            self.row = {}
-            self.emit("before_fit")
-            self._validate(loader)
-            self.emit("after_fit")
-        return mean_loss.row() | self.row
+        with self._listening([mean_loss, *checked(cbs)]), suppress(CancelFit):
+            row, self.row = self.row, {}
+            try:
+                self._pass(loader, "validate")
+            finally:
+                figures, self.row = self.row, row
+        return mean_loss.row() | figures
 
-    def get_preds(self, dl: Iterable[Any] | None = None) -> tuple[Tensor, Tensor]:
+    def get_preds(self, dl: Iterable[Any] | None = None) -> tuple[Any, Any]:
         """Return the predictions for all samples of a loader, and their targets.
 
         Args:
             dl: The loader; ``dls.valid`` if left out.
 
+        Returns:
+            Predictions, in the form in which the model gives them, and targets, None if
+            there are none. Batches whose tensors can't be joined, because texts have
+            other lengths in each, say, give lists with an entry for each sample.
+
         Raises:
-            OptionError: If there is no loader, it gives no batches or no targets, or a
-                fit is running.
+            OptionError: If there is no loader, it gives no batches, or a fit is
+                running.
 
         Shape:
             -> predictions (N, ...) and targets (N, ...), on the device of the batches.
         """
-        found = Collect()
-        self.validate(dl, [found])
-        if not found.targets:
-            must = "The batches must hold targets beside the inputs."
-            raise OptionError(must, describe(self.batch), "Use predict(x) for each.")
-        return torch.cat(found.preds), torch.cat(found.targets)
+        found = self._predict(checks.loader_or_valid(self, dl))
+        targets = join(found.targets)
+        return join(found.preds), targets[0] if len(targets) == 1 else targets or None
 
-    def predict(self, x: Any) -> Any:
+    def predict(self, *inputs: Any) -> Any:
         """Return the model's output for inputs, in evaluation mode, without gradients.
 
         Args:
-            x: A batch of inputs; of a single one, make a batch: ``x[None]``.
+            inputs: A batch of what the model is called with; of a single sample, make a
+                batch: ``x[None]``.
 
         Shape:
-            x: (B, ...), what the model is called with -> what it makes of it.
+            inputs: (B, ...) each, what the model is called with -> what it makes of it.
         """
+        by_name = len(inputs) == 1 and not isinstance(self.inputs, int)
+        return self._predict([inputs[0] if by_name else inputs]).preds[0]
+
+    def _predict(self, dl: Iterable[Any]) -> Collect:
         found = Collect()
-        self.validate([(x,)], [found])
-        return found.preds[0]
+        with self._listening([found]), suppress(CancelFit):
+            self._pass(dl, "predict")
+        return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and optimizer to a file, which is there whole or not at all."""
@@ -188,7 +204,7 @@ class MeanLoss(Callback):
 
     def after_batch(self, learn: Learner) -> None:
         """Add the loss, without waiting for the device."""
-        self.mean.update(learn.loss, learn.weight)
+        self.mean.update(learn.loss, learn.n_targets)
 
     def row(self) -> dict[str, float]:
         """Return the mean under its name, or nothing if no batch ran to its end."""
@@ -196,29 +212,32 @@ class MeanLoss(Callback):
 
 
 class Collect(Callback):
-    """Keeps predictions and targets, and leaves each batch before its loss."""
+    """Keeps the predictions and targets of a pass."""
 
-    order = 1_000  # after all who may change the prediction
+    order = Order.LAST  # after all who may change the prediction
 
     def __init__(self) -> None:
         self.preds: list[Any] = []
-        self.targets: list[Any] = []
+        self.targets: list[tuple[Any, ...]] = []
 
     def after_pred(self, learn: Learner) -> None:
-        """Keep both and leave the batch."""
+        """Keep both."""
         self.preds.append(learn.pred)
-        self.targets.extend(learn.batch[1:2])
-        raise CancelBatch
+        self.targets.append(learn.targets)
 
 
 def handler_table(learn: Learner) -> str:
     """Return a heading and a line for each event, indented by what it is a part of."""
-    n_weights = sum(p.numel() for p in learn.model.parameters())
+    parameters = list(learn.model.parameters())
+    n_weights = sum(p.numel() for p in parameters if not is_lazy(p))
+    lazy = any(map(is_lazy, parameters))
+    more = " and some that the first batch makes" if lazy else ""
     loss = getattr(learn.loss_func, "__name__", type(learn.loss_func).__name__)
     model, opt = type(learn.model).__name__, type(learn.opt).__name__
-    lines = [f"Learner: {model} with {n_weights:,} parameters, {loss}, {opt}"]
+    lines = [f"Learner: {model} with {n_weights:,} parameters{more}, {loss}, {opt}"]
     for event, handlers in handlers_by_event(learn.cbs).items():
-        names = [type(getattr(h, "__self__", h)).__name__ for h in handlers]
+        called = handlers[::-1] if event.startswith("cleanup") else handlers
+        names = [type(getattr(h, "__self__", h)).__name__ for h in called]
         label = "  " * depth(event) + event
         lines.append(f"{label:<24}{', '.join(names) or '-'}")
     return "\n".join(lines)
@@ -232,4 +251,5 @@ def depth(event: Event) -> int:
         (0, 2, 3)
     """
     scope = event.partition("_")[2]
-    return {"fit": 0, "epoch": 1, "train": 2, "validate": 2}.get(scope, 3)
+    passes = dict.fromkeys(["train", "validate", "predict", "pass"], 2)
+    return ({"fit": 0, "epoch": 1} | passes).get(scope, 3)

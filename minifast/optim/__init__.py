@@ -3,7 +3,14 @@
 Book: ch. 07 and 12.
 """
 
-from minifast.optim.groups import get_hyper, get_hypers, set_hyper, set_hypers
+from minifast.optim.groups import (
+    get_hyper,
+    get_hypers,
+    group_lrs,
+    set_hyper,
+    set_hypers,
+    set_lrs,
+)
 from minifast.optim.optimizers import SGD
 from minifast.optim.schedules import (
     Ramp,
@@ -28,10 +35,12 @@ __all__ = [
     "exponential",
     "get_hyper",
     "get_hypers",
+    "group_lrs",
     "linear",
     "one_cycle",
     "one_cycle_momentum",
     "sample",
     "set_hyper",
     "set_hypers",
+    "set_lrs",
 ]

@@ -1,15 +1,20 @@
 import pytest
+import torch
 
 from minifast.callbacks.debug import SingleBatch, Trace
 from minifast.errors import OptionError
 from minifast.learner import EVENTS, handlers_by_event
 
 
-def test_a_trace_notes_all_fifteen_events(make_learner):
+def test_a_trace_notes_all_events(make_learner):
     trace = Trace()
     assert all(handlers_by_event([trace]).values())
-    make_learner(trace, n_train=2, n_valid=1).fit(1)
-    assert set(trace.events) == set(EVENTS)
+    learn = make_learner(trace, n_train=2, n_valid=1)
+    learn.predict(torch.zeros(1, 3))
+    assert trace.events[0] == "before_predict"
+    trace.events.clear()
+    learn.fit(1)
+    assert {*trace.events, "before_predict", "after_predict"} == set(EVENTS)
     assert trace.events[0] == "before_fit"
     assert trace.events[-1] == "cleanup_fit"
     assert trace.events.count("after_step") == 2
@@ -26,9 +31,12 @@ def test_a_trace_prints_as_an_indented_list(make_learner):
         "      after_pred",
         "      after_loss",
         "      after_backward",
+        "      before_step",
         "      after_step",
         "      after_batch",
+        "      cleanup_batch",
         "    after_train",
+        "    cleanup_pass",
         "  after_epoch",
         "after_fit",
         "cleanup_fit",
@@ -40,8 +48,10 @@ def test_a_live_trace_writes_at_once(make_learner, capsys):
     learn.loss_func = None
     with pytest.raises(TypeError):
         learn.fit(1)
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    assert capsys.readouterr().out.splitlines()[-4:] == [
         "      after_pred",
+        "      cleanup_batch",
+        "    cleanup_pass",
         "cleanup_fit",
     ]
 

@@ -5,7 +5,7 @@ from torch import nn
 from minifast.callbacks.gradients import GradientAccumulation, GradientClip
 from minifast.data import DataLoaders
 from minifast.errors import OptionError
-from minifast.learner import Callback, CancelBatch, Learner
+from minifast.learner import Callback, CancelBatch, Learner, Order
 
 X = torch.randn(23, 3, generator=torch.Generator().manual_seed(0))
 Y = X.sum(1, keepdim=True) ** 2
@@ -99,9 +99,9 @@ def test_bad_arguments_and_loaders_without_length_are_refused(make_learner):
 
 
 class Grads(Callback):
-    order = 11
+    order = Order.CLIP + 1
 
-    def after_backward(self, learn):
+    def before_step(self, learn):
         self.flat = torch.cat([p.grad.flatten() for p in learn.model.parameters()])
 
 
@@ -142,7 +142,22 @@ def test_with_a_loss_scale_it_is_the_true_gradient_that_is_clipped(make_learner)
 
 @pytest.mark.parametrize("limits", [{}, {"max_norm": 0.0}, {"max_value": -1.0}])
 def test_one_positive_limit_is_needed(limits):
-    with pytest.raises(OptionError, match="either by norm or by value"):
+    with pytest.raises(OptionError, match="by norm or by value, above 0"):
         GradientClip(**limits)
-    with pytest.raises(OptionError, match="got: max_norm=1, max_value=1"):
-        GradientClip(max_norm=1, max_value=1)
+
+
+@pytest.mark.parametrize("scale", [None, 1024.0])
+def test_both_limits_clip_values_first(make_learner, scale):
+    class Scaled(Callback):
+        def before_fit(self, learn):
+            learn.scaler = torch.amp.GradScaler(
+                "cpu", scale or 1.0, enabled=bool(scale)
+            )
+
+    whole = grads_with(make_learner).clamp(-0.5, 0.5)
+    for clips in (
+        [GradientClip(max_norm=0.6, max_value=0.5)],
+        [GradientClip(max_value=0.5), GradientClip(max_norm=0.6)],
+    ):
+        clipped = grads_with(make_learner, *clips, Scaled())
+        torch.testing.assert_close(clipped, whole * 0.6 / whole.norm())

@@ -105,6 +105,8 @@ def test_the_fit_after_it_is_the_fit_without_it():
 
 def test_after_an_error_and_ctrl_c_all_is_as_before_too():
     class Fail(Callback):
+        in_lr_find = True
+
         def after_step(self, learn):
             if learn.step_count == 5:
                 raise KeyboardInterrupt
@@ -121,6 +123,8 @@ def test_the_rates_grow_by_one_factor_and_the_losses_are_those_of_the_loop():
     seen = []
 
     class Look(Callback):
+        in_lr_find = True
+
         def after_batch(self, learn):
             assert learn.training
             seen.append((learn.opt.param_groups[0]["lr"], learn.loss.item()))
@@ -170,7 +174,7 @@ def test_negative_losses_do_not_stop_it():
 
 def test_groups_keep_the_ratio_of_their_rates():
     class Look(Callback):
-        def after_batch(self, learn):
+        def before_step(self, learn):
             a, b = (group["lr"] for group in learn.opt.param_groups)
             assert a == pytest.approx(10 * b)
 

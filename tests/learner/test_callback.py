@@ -1,8 +1,10 @@
 import pickle
 
 import pytest
+import torch
 
 from minifast.errors import DTypeError, OptionError, UnknownNameError
+from minifast.learner import Learner
 from minifast.learner.callback import (
     EVENTS,
     Callback,
@@ -14,6 +16,7 @@ from minifast.learner.callback import (
     EventError,
     checked,
     handlers_by_event,
+    takes_part_in_lr_find,
 )
 
 
@@ -32,8 +35,8 @@ class Other(Callback):
     def before_fit(self, learn): ...
 
 
-def test_fifteen_events_in_running_order_each_a_documented_method():
-    assert len(EVENTS) == len(set(EVENTS)) == 15
+def test_events_in_running_order_each_a_documented_method():
+    assert len(EVENTS) == len(set(EVENTS)) == 20
     assert EVENTS[0] == "before_fit"
     assert EVENTS[-1] == "cleanup_fit"
     for event in EVENTS:
@@ -91,7 +94,7 @@ def test_other_methods_values_and_private_names_are_free():
     "handler", [lambda self: None, lambda self, learn, loss: None, lambda: None]
 )
 def test_an_event_with_other_arguments_is_an_error_of_the_class(handler):
-    with pytest.raises(EventError, match="must take the learner and nothing else"):
+    with pytest.raises(EventError, match="must take learn, and nothing else"):
         type("Wrong", (Callback,), {"after_loss": handler})
 
 
@@ -195,3 +198,98 @@ def test_callbacks_and_errors_pickle():
     assert isinstance(pickle.loads(pickle.dumps(Plain())), Plain)
     error = EventError("must", "got", "fix")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+class Twice(Callback):
+    def around_forward(self, learn, forward):
+        return 2 * forward()
+
+
+class PlusOne(Callback):
+    order = 1
+
+    def around_forward(self, learn, forward):
+        return forward() + 1
+
+
+def test_wrapped_verbs_nest_by_order_and_not_by_their_place_in_the_list(make_learner):
+    x = torch.randn(5, 3)
+    plain = make_learner().predict(x)
+    for cbs in ([Twice(), PlusOne()], [PlusOne(), Twice()]):
+        torch.testing.assert_close(make_learner(*cbs).predict(x), 2 * (plain + 1))
+
+
+def test_a_verb_is_wrapped_in_a_subclass_too(make_learner):
+    class Negative(Learner):
+        def forward(self):
+            return -super().forward()
+
+    x = torch.randn(5, 3)
+    learn = make_learner(Twice(), kind=Negative)
+    torch.testing.assert_close(learn.predict(x), -2 * make_learner().predict(x))
+
+
+def test_each_verb_can_be_wrapped(make_learner):
+    calls = []
+
+    class Note(Callback):
+        def around_forward(self, learn, forward):
+            calls.append("forward")
+            return forward()
+
+        def around_get_loss(self, learn, get_loss):
+            calls.append("get_loss")
+            return get_loss()
+
+        def around_backward(self, learn, backward):
+            calls.append("backward")
+            backward()
+
+        def around_step(self, learn, step):
+            calls.append("step")
+            return step()
+
+    learn, plain = make_learner(Note(), n_train=1, n_valid=1), make_learner(n_train=1)
+    learn.fit(1)
+    plain.fit(1)
+    assert calls == ["forward", "get_loss", "backward", "step", "forward", "get_loss"]
+    assert torch.equal(learn.model.weight, plain.model.weight)
+
+
+def test_a_step_that_says_it_was_none_is_none(make_learner):
+    class Never(Callback):
+        def around_step(self, learn, step):
+            return False
+
+        def after_step(self, learn):
+            raise AssertionError("there was no step")
+
+    learn = make_learner(Never())
+    learn.fit(1)
+    assert learn.step_count == 0
+
+
+@pytest.mark.parametrize("name", ["around_forwards", "around_loss", "around_x"])
+def test_a_misspelled_verb_is_an_error(name):
+    with pytest.raises(EventError, match="must be an event"):
+        type("Wrong", (Callback,), {name: lambda self, learn, inner: inner()})
+
+
+def test_a_verb_with_other_arguments_is_an_error():
+    with pytest.raises(EventError, match="must take learn and forward, and nothing"):
+        type("Wrong", (Callback,), {"around_forward": lambda self, learn: None})
+
+
+@pytest.mark.parametrize(
+    ("methods", "takes_part"),
+    [
+        ({}, False),
+        ({"before_batch": lambda self, learn: None}, True),
+        ({"after_batch": lambda self, learn: None}, False),
+        ({"around_step": lambda self, learn, step: step()}, True),
+        ({"before_batch": lambda self, learn: None, "in_lr_find": False}, False),
+        ({"in_lr_find": True}, True),
+    ],
+)
+def test_what_computes_takes_part_in_lr_find(methods, takes_part):
+    assert takes_part_in_lr_find(type("Mine", (Callback,), methods)()) is takes_part

@@ -11,17 +11,20 @@ from minifast.learner.learner import depth
 
 class Count(Callback):
     def __init__(self):
-        self.batches = 0
+        self.batches, self.cleaned = 0, 0
 
     def before_fit(self, learn):
-        self.n_epochs = learn.n_epochs
+        raise AssertionError("no fit has begun")
+
+    cleanup_fit = after_fit = before_fit
 
     def before_batch(self, learn):
         assert not learn.training
+        assert learn.n_epochs == 0
         self.batches += 1
 
-    def cleanup_fit(self, learn):
-        self.cleaned = True
+    def cleanup_pass(self, learn):
+        self.cleaned += 1
 
 
 # validate
@@ -43,8 +46,7 @@ def test_validate_takes_the_validation_data_and_changes_nothing(make_learner):
     count = Count()
     learn.validate(cbs=[count])
     assert count.batches == 2
-    assert count.n_epochs == 0
-    assert count.cleaned
+    assert count.cleaned == 1
     assert learn.history == []
     assert learn.step_count == 0
     assert torch.equal(learn.model.weight, before)
@@ -96,7 +98,7 @@ def test_get_preds_gives_all_predictions_with_their_targets(make_learner):
 
 def test_predict_needs_no_targets_and_no_loss(make_learner):
     learn = make_learner()
-    learn.loss_func = None
+    learn.loss_func = None  # never called
     x = torch.randn(5, 3)
     torch.testing.assert_close(learn.predict(x), learn.model(x).detach())
 
@@ -124,9 +126,13 @@ def test_predict_gives_whatever_the_model_gives(make_learner):
     assert h.shape == c.shape == (1, 4, 2)
 
 
-def test_targets_are_needed_for_get_preds_only_to_return_them(make_learner):
-    with pytest.raises(OptionError, match=r"Use predict\(x\)"):
-        make_learner().get_preds([(torch.randn(4, 3),)])
+def test_without_targets_there_are_none(make_learner):
+    learn, x = make_learner(), torch.randn(4, 3)
+    for batch in ((x,), [x], x):
+        preds, targets = learn.get_preds([batch, batch])
+        torch.testing.assert_close(preds[:4], learn.model(x).detach())
+        assert len(preds) == 8
+        assert targets is None
 
 
 # save and load
@@ -217,14 +223,23 @@ def test_find_gives_the_first_of_a_class(make_learner):
         learn.find(Learner)
 
 
-class Count_listened(Callback):
+class Listener(Callback):
     def before_fit(self, learn): ...
     def before_batch(self, learn): ...
     def cleanup_fit(self, learn): ...
 
 
 def test_events_are_as_deep_as_what_they_are_part_of():
-    assert [depth(event) for event in EVENTS] == [0, 1, 2, 2, *[3] * 6, 2, 2, 1, 0, 0]
+    assert [depth(event) for event in EVENTS] == [
+        0,
+        1,
+        *[2] * 3,
+        *[3] * 8,
+        *[2] * 4,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_printing_shows_who_listens_to_what(make_learner):
@@ -233,25 +248,31 @@ def test_printing_shows_who_listens_to_what(make_learner):
 
         def before_batch(self, learn): ...
         def after_validate(self, learn): ...
+        def cleanup_fit(self, learn): ...
 
-    learn = make_learner(Count_listened(), Early())
+    learn = make_learner(Listener(), Early())
     assert repr(learn).splitlines() == [
         "Learner: Linear with 4 parameters, mse_loss, SGD",
-        "before_fit              Count_listened",
+        "before_fit              Listener",
         "  before_epoch          -",
         "    before_train        -",
         "    before_validate     -",
-        "      before_batch      Early, Count_listened",
+        "    before_predict      -",
+        "      before_batch      Early, Listener",
         "      after_pred        -",
         "      after_loss        -",
         "      after_backward    -",
+        "      before_step       -",
         "      after_step        -",
         "      after_batch       -",
+        "      cleanup_batch     -",
         "    after_train         -",
         "    after_validate      Early",
+        "    after_predict       -",
+        "    cleanup_pass        -",
         "  after_epoch           -",
         "after_fit               -",
-        "cleanup_fit             Count_listened",
+        "cleanup_fit             Listener, Early",
     ]
 
 

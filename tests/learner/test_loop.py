@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -5,26 +7,32 @@ from torch import nn
 from minifast.data import DataLoaders
 from minifast.errors import DTypeError, OptionError
 from minifast.learner import Learner
+from minifast.learner.batches import n_averaged, n_batches
 from minifast.learner.callback import (
     EVENTS,
     Callback,
+    Cancel,
     CancelBatch,
     CancelEpoch,
     CancelFit,
     CancelStep,
+    DeferStep,
 )
-from minifast.learner.loop import n_batches, weight
 
 TRAIN = [
     "before_batch",
     "after_pred",
     "after_loss",
     "after_backward",
+    "before_step",
     "after_step",
     "after_batch",
+    "cleanup_batch",
 ]
-VALID = ["before_batch", "after_pred", "after_loss", "after_batch"]
-SIGNALS = (CancelStep, CancelBatch, CancelEpoch, CancelFit)
+VALID = ["before_batch", "after_pred", "after_loss", "after_batch", "cleanup_batch"]
+PREDICT = ["before_batch", "after_pred", "cleanup_batch"]
+CLEANUPS = {"cleanup_batch", "cleanup_pass", "cleanup_fit"}
+SIGNALS = (DeferStep, CancelStep, CancelBatch, CancelEpoch, CancelFit)
 
 
 class Log(Callback):
@@ -57,8 +65,8 @@ def raising(error):
 
 
 def epoch(n_train=3, n_valid=2):
-    train = ["before_train", *TRAIN * n_train, "after_train"]
-    valid = ["before_validate", *VALID * n_valid, "after_validate"]
+    train = ["before_train", *TRAIN * n_train, "after_train", "cleanup_pass"]
+    valid = ["before_validate", *VALID * n_valid, "after_validate", "cleanup_pass"]
     return ["before_epoch", *train, *(valid if n_valid else []), "after_epoch"]
 
 
@@ -122,8 +130,11 @@ def test_what_exists_at_each_event(make_learner):
             assert all(p.grad is not None for p in learn.model.parameters())
 
         def after_step(self, learn):
-            assert all(p.grad is None for p in learn.model.parameters())
+            assert all(p.grad is not None for p in learn.model.parameters())
             seen.append(("step", learn.step_count))
+
+        def after_batch(self, learn):
+            assert all(p.grad is None for p in learn.model.parameters())
 
         def after_epoch(self, learn):
             assert learn.history[-1] is learn.row
@@ -204,10 +215,11 @@ def expected(event, signal):
     train_events = {"before_train", "after_train", *batch_events}
     pass_events = {*train_events, "before_validate", "after_validate"}
     meant = {
-        CancelStep: {"after_backward", "after_step"},
-        CancelBatch: batch_events,
-        CancelEpoch: pass_events,
-        CancelFit: set(EVENTS) - {"cleanup_fit"},
+        DeferStep: {"after_backward"},
+        CancelStep: {"after_backward", "before_step", "after_step"},
+        CancelBatch: batch_events - CLEANUPS,
+        CancelEpoch: pass_events - {"cleanup_batch"},
+        CancelFit: set(EVENTS) - CLEANUPS,
     }
     whole = ["before_fit", *epoch(), "after_fit", "cleanup_fit"]
     if event not in meant[signal]:
@@ -215,15 +227,29 @@ def expected(event, signal):
     cut = whole.index(event)
     head, tail = whole[: cut + 1], whole[cut + 1 :]
     goes_on = {
-        CancelStep: ["after_batch"],
-        CancelBatch: ["before_batch"],
-        CancelEpoch: ["before_validate", "after_epoch"],
-        CancelFit: ["cleanup_fit"],
+        DeferStep: "after_batch",
+        CancelStep: "after_batch",
+        CancelBatch: "cleanup_batch",
+        CancelEpoch: "cleanup_pass",
+        CancelFit: "cleanup_fit",
     }[signal]
-    return head + tail[min(tail.index(e) for e in goes_on if e in tail) :]
+    # On its way out a signal meets the clean-ups of the scopes that it leaves.
+    inner = {CancelEpoch: ["batch"], CancelFit: ["batch", "pass"]}.get(signal, [])
+    cleaned = [f"cleanup_{scope}" for scope in inner if is_open(scope, head)]
+    return head + cleaned + tail[tail.index(goes_on) :]
 
 
-@pytest.mark.parametrize("event", EVENTS)
+def is_open(scope, events):
+    """Whether a batch or pass has begun that has not been cleaned up."""
+    begins = {"batch": ("before_batch",), "pass": ("before_train", "before_validate")}
+    began = sum(events.count(event) for event in begins[scope])
+    return began > events.count(f"cleanup_{scope}")
+
+
+IN_A_FIT = [event for event in EVENTS if "predict" not in event]
+
+
+@pytest.mark.parametrize("event", sorted(set(IN_A_FIT) - CLEANUPS))
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_each_signal_at_each_event(make_learner, event, signal):
     log = Log(**{event: raising(signal("enough"))})
@@ -240,10 +266,56 @@ def test_each_signal_at_each_event(make_learner, event, signal):
         assert learn.stop_reason == ("enough" if signal is CancelFit else "")
 
 
-def test_cancel_step_keeps_weights_and_gradients(make_learner):
+@pytest.mark.parametrize("scope", ["batch", "pass", "fit"])
+@pytest.mark.parametrize("signal", [DeferStep, CancelStep, CancelBatch])
+def test_a_signal_that_a_clean_up_raises_is_an_error(make_learner, scope, signal):
+    log = Log(**{f"cleanup_{scope}": raising(signal())})
+    with pytest.raises(OptionError, match=f"{signal.__name__} must be raised in"):
+        make_learner(log).fit(1)
+    assert log.events[-1] == "cleanup_fit"
+
+
+def test_the_base_of_the_signals_is_none(make_learner):
+    with pytest.raises(OptionError, match="raise one of its kinds"):
+        make_learner(Log(after_loss=raising(Cancel()))).fit(1)
+
+
+def test_defer_step_keeps_the_gradients_for_the_next_batch(make_learner):
+    grads = []
+
+    class Defer(Callback):
+        def after_backward(self, learn):
+            grads.append(learn.model.weight.grad.clone())
+            if learn.iter < 2:
+                raise DeferStep
+
+    learn = make_learner(Defer(), n_valid=0)
+    learn.fit(1)
+    assert learn.step_count == 1
+    x, y = (torch.cat(part) for part in zip(*learn.dls.train, strict=True))
+    whole = make_learner()
+    (3 * nn.functional.mse_loss(whole.model(x), y)).backward()
+    torch.testing.assert_close(grads[2], whole.model.weight.grad)
+
+
+@pytest.mark.parametrize("event", ["after_backward", "before_step", "after_step"])
+@pytest.mark.parametrize("signal", [CancelStep, CancelBatch, CancelEpoch, CancelFit])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_step_or_batch_that_is_left_leaves_no_gradient(
+    make_learner, event, signal, scaled
+):
+    learn = make_learner(Log(**{event: raising(signal())}))
+    learn.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=scaled)
+    learn.fit(1)
+    assert learn.model.weight.grad is None
+    learn.fit(1)  # and the scaler does not take the next gradients for unscaled ones
+    assert learn.model.weight.isfinite().all()
+
+
+def test_cancel_step_keeps_the_weights_and_drops_the_gradients(make_learner):
     def check(learn):
         assert learn.step_count == 0
-        assert all(p.grad is not None for p in learn.model.parameters())
+        assert all(p.grad is None for p in learn.model.parameters())
 
     log = Log(after_backward=raising(CancelStep()), after_batch=check)
     learn = make_learner(log, n_train=1, n_valid=0)
@@ -261,6 +333,7 @@ def test_later_handlers_of_an_event_are_not_called_after_a_signal(make_learner):
     log = Log()
     make_learner(Raise(), log).fit(1)
     assert "before_batch" not in log.events
+    assert "cleanup_batch" in log.events  # those of a clean-up are, all of them
     assert log.events[-2:] == ["after_fit", "cleanup_fit"]
 
 
@@ -275,7 +348,7 @@ def test_the_reason_of_one_fit_is_not_that_of_the_next(make_learner):
 # Errors and clean-up
 
 
-@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("event", IN_A_FIT)
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
 def test_an_error_in_a_handler_comes_out_after_the_clean_up(make_learner, event, error):
     log = Log(**{event: raising(error("boom"))})
@@ -305,17 +378,17 @@ def test_every_clean_up_runs_even_if_others_fail(make_learner):
     learn = make_learner(
         Clean("a"), Clean("b", OSError("full")), Clean("c", ValueError("c")), Clean("d")
     )
-    with pytest.raises(ValueError, match="c") as caught:
+    with pytest.raises(OSError, match="full") as caught:
         learn.fit(1)
-    assert calls == ["a", "b", "c", "d"]
-    assert isinstance(caught.value.__context__, OSError)  # neither is lost
+    assert calls == ["d", "c", "b", "a"]
+    assert isinstance(caught.value.__cause__, ValueError)  # neither is lost
 
 
-def test_clean_up_runs_in_order_after_ctrl_c_in_the_model(make_learner):
+def test_clean_up_runs_backwards_after_ctrl_c_in_the_model(make_learner):
     log, calls = Log(), []
 
     class Early(Callback):
-        order = -5
+        order = -5  # so the last to put back what it has changed
 
         def cleanup_fit(self, learn):
             calls.append(len(log.events))
@@ -324,8 +397,9 @@ def test_clean_up_runs_in_order_after_ctrl_c_in_the_model(make_learner):
     learn.model.register_forward_hook(lambda *_: raising(KeyboardInterrupt())(None))
     with pytest.raises(KeyboardInterrupt):
         learn.fit(1)
-    assert log.events[-2:] == ["before_batch", "cleanup_fit"]
-    assert calls == [len(log.events) - 1]
+    cleaned = ["cleanup_batch", "cleanup_pass", "cleanup_fit"]
+    assert log.events[-4:] == ["before_batch", *cleaned]
+    assert calls == [len(log.events)]
 
 
 def test_gradients_that_an_interrupted_fit_left_do_not_reach_the_next(make_learner):
@@ -478,6 +552,9 @@ def test_emit_is_there_for_loops_of_ones_own(make_learner):
     assert log.events == []  # nobody listens between fits
 
 
+PADDED = torch.tensor([[3, 1, -100], [2, -100, -100]])
+
+
 @pytest.mark.parametrize(
     ("batch", "count"),
     [
@@ -486,14 +563,42 @@ def test_emit_is_there_for_loops_of_ones_own(make_learner):
         (((torch.zeros(2), torch.zeros(2)), {"y": torch.zeros(3)}), 3),
         ((torch.zeros(4, 2),), 8),
         (([torch.zeros(5)], []), 5),
+        (torch.zeros(2, 3), 6),
         ((), 0),
+        ((torch.zeros(2, 3), PADDED), 3),
+        ({"x": torch.zeros(2, 3), "y": PADDED}, 3),
     ],
 )
 def test_a_batch_counts_by_its_targets(make_learner, batch, count):
-    assert weight(batch) == count
     learn = make_learner()
-    learn.batch = batch
-    assert learn.weight == count
+    learn.true_batch = batch
+    assert int(learn.n_targets) == count
+
+
+W = torch.tensor([1.0, 2.0, 0.5, 3.0])
+
+
+@pytest.mark.parametrize("ignore", [-100, 3])
+@pytest.mark.parametrize("weight", [None, W])
+@pytest.mark.parametrize("kind", ["module", "function", "partial"])
+def test_the_count_is_what_torchs_losses_divide_by(ignore, weight, kind):
+    settings = {"ignore_index": ignore, "weight": weight}
+    if kind == "function" and (ignore, weight) != (-100, None):
+        pytest.skip("a bare function has no settings")
+    loss = {
+        "module": nn.CrossEntropyLoss(**settings),
+        "function": nn.functional.cross_entropy,
+        "partial": partial(nn.functional.cross_entropy, **settings),
+    }[kind]
+    logits, target = torch.randn(5, 4), torch.tensor([0, ignore, 1, 2, ignore])
+    whole = nn.functional.cross_entropy(logits, target, **settings, reduction="sum")
+    count = n_averaged(loss, (), (target,))
+    torch.testing.assert_close(whole / count, loss(logits, target))
+
+
+def test_whole_numbers_that_are_no_classes_all_count():
+    target = torch.tensor([-100, 5])
+    assert n_averaged(nn.MSELoss(), (), (target,)) == 2
 
 
 def test_what_can_not_say_its_length_gives_0():
