@@ -44,6 +44,8 @@ def split_batch(
         >>> split_batch({"image": "x", "size": "s", "label": "y"}, ["image", "size"])
         ({'image': 'x', 'size': 's'}, ('y',))
     """
+    if isinstance(batch, tuple) and isinstance(inputs, int):
+        return batch[:inputs], batch[inputs:]
     if isinstance(batch, tuple | list):
         n = checks.number_of_inputs(batch, inputs)
         return tuple(batch[:n]), tuple(batch[n:])

@@ -39,6 +39,7 @@ class Learner(TrainingLoop):
     Its arguments are those of ``TrainingLoop``. Printing it shows who listens to what.
 
     Example:
+        >>> import torch
         >>> from minifast.data import DataLoaders, TensorLoader
         >>> x = torch.linspace(-1, 1, 32)[:, None]
         >>> dls = DataLoaders(TensorLoader(x, 3 * x, batch_size=8))

@@ -254,8 +254,12 @@ class TrainingLoop:
             for self.iter, self.batch in enumerate(dl):
                 self.true_batch = self.batch
                 self.pred = self._n_targets = None  # the last one's memory is free
-                with self._scope(CancelBatch, "cleanup_batch"):
+                try:  # what _scope does, without its price for each batch
                     self._one_batch()
+                except CancelBatch:
+                    pass
+                finally:
+                    self._clean_up(self._on["cleanup_batch"])
             checks.check_not_empty(self)
             self.emit(after)
 
