@@ -1,4 +1,4 @@
-"""Finite differences: the gradient by its definition, to check every other one.
+"""Numerical gradients by finite differences, and a check of other gradients by them.
 
 Move one input number up and down by a small eps and see how much the result moves. It
 takes two runs for each number, so it is for checking, on small inputs.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minifast.errors import DTypeError, GradientError, ShapeError, describe
+from minifast.errors import DTypeError, GradientError, ShapeError, describe, named
 from minifast.foundations.autograd import Var
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _tape_gradients(fn: Callable[..., Any], inputs: Sequence[Tensor]) -> list[Te
 def _compare(i: int, grad: Tensor, numeric: Tensor, rtol: float, atol: float) -> float:
     if grad.shape != numeric.shape:
         must = f"The gradient of input {i} must have the input's shape."
-        got = f"{describe(grad)} for {describe(numeric)}"
+        got = named(grad=grad, input=numeric)
         raise ShapeError(must, got, "Return each gradient in the order of the inputs.")
     if grad.numel() == 0:
         return 0.0

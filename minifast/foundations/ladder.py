@@ -1,4 +1,4 @@
-"""The rungs of the matrix product, slowest idea first; apart, as two modules hold them.
+"""List of all matrix products, slowest first; apart, as two modules hold them.
 
 Book: ch. 01, "The ladder".
 """

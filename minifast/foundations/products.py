@@ -1,4 +1,4 @@
-"""The matrix product, from three Python loops down to one call of the library.
+"""Matrix multiplication, from three Python loops down to one call of the library.
 
 Every function computes the same c = a b: c[i, j] is the sum over r of a[i, r] b[r, j].
 Letters: ``n, k, m`` are sizes, (n, k) times (k, m) is (n, m); ``i, j, r`` are indices
@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from minifast.errors import DeviceError, DTypeError, ShapeError, describe
+from minifast.errors import DeviceError, DTypeError, ShapeError, describe, named
 
 Matrix: TypeAlias = Sequence[Sequence[float]]
 """A matrix without tensors: a list of rows, each a list of numbers."""
@@ -80,28 +80,24 @@ def matrix_sizes(a: Tensor, b: Tensor) -> tuple[int, int, int]:
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
         must, fix = "Both matrices must be tensors.", "torch.tensor(x) makes one."
-        raise DTypeError(must, _both(a, b), fix)
+        raise DTypeError(must, named(a=a, b=b), fix)
     if a.ndim != 2 or b.ndim != 2:
         must = "Both matrices must have two dimensions, (n, k) and (k, m)."
         fix = "A vector x becomes a row with x[None, :], a column with x[:, None]."
-        raise ShapeError(must, _both(a, b), fix)
+        raise ShapeError(must, named(a=a, b=b), fix)
     if a.shape[1] != b.shape[0]:
         must = "The rows of b must be as many as the columns of a."
-        raise ShapeError(must, _both(a, b), _transpose_hint(a, b))
+        raise ShapeError(must, named(a=a, b=b), _transpose_hint(a, b))
     if a.dtype != b.dtype:
         must, fix = "Both matrices must have the same dtype.", "Use b.to(a.dtype)."
-        raise DTypeError(must, _both(a, b), fix)
+        raise DTypeError(must, named(a=a, b=b), fix)
     if a.device != b.device:
         must, fix = "Both matrices must be on one device.", "Use b.to(a.device)."
-        raise DeviceError(must, _both(a, b), fix)
+        raise DeviceError(must, named(a=a, b=b), fix)
     if a.dtype not in _FLOATS and not (a.dtype == torch.int64 and a.is_cpu):
         must = "The matrices must hold floating-point numbers (on a CPU also int64)."
-        raise DTypeError(must, _both(a, b), "Use a.float() and b.float().")
+        raise DTypeError(must, named(a=a, b=b), "Use a.float() and b.float().")
     return *a.shape, b.shape[1]
-
-
-def _both(a: object, b: object) -> str:
-    return f"a: {describe(a)}; b: {describe(b)}"
 
 
 def _transpose_hint(a: Tensor, b: Tensor) -> str:
