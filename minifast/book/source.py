@@ -1,4 +1,4 @@
-"""Show the package's own source on a page, as imported in the run that built it.
+"""Listings of the package's own source, as imported in the run that built the page.
 
 Book: ch. 00, "The page and the package".
 """
