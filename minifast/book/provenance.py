@@ -44,8 +44,6 @@ def scale_name() -> str:
 
     Raises:
         UnknownNameError: If ``MINIFAST_SCALE`` is neither ``small`` nor ``full``.
-
-    Book: ch. 00, "Two sizes of every experiment".
     """
     name = os.environ.get("MINIFAST_SCALE", "small")
     scales = ("small", "full")

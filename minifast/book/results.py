@@ -69,7 +69,7 @@ def claim(sentence: str, holds: bool) -> Claim:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence that was found true in this run. Book: ch. 00, "Claims"."""
+    """A sentence that was found true in this run."""
 
     sentence: str
 
@@ -96,8 +96,6 @@ def leave(kind: str, name: str, text: str, **payload: object) -> None:
         name: Unique on the page.
         text: What the prose inserts.
         payload: What the build of the book collects.
-
-    Book: ch. 00, "How a number gets onto a page".
     """
     if not in_notebook():
         return

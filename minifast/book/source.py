@@ -33,7 +33,7 @@ def show(*objects: Any, docstrings: bool = False) -> Listing:
 
 @dataclass(frozen=True)
 class Listing:
-    """Source code with its place in the package. Book: ch. 00."""
+    """Source code with its place in the package."""
 
     parts: tuple[tuple[str, str], ...]
 

@@ -55,7 +55,7 @@ def table(
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a header; see :func:`table`. Book: ch. 01, "The ladder"."""
+    """Rows of text under a header; see :func:`table`."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

@@ -30,8 +30,6 @@ class Timing:
         high_s: Upper quartile, in seconds.
         rounds: How many rounds were timed.
         calls: How many calls each round made.
-
-    Book: ch. 00, "How a number gets onto a page".
     """
 
     median_s: float

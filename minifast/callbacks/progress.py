@@ -26,7 +26,7 @@ ScreenName = Literal["auto", "terminal", "notebook", "plain"]
 
 
 class Screen(Protocol):
-    """What ``ProgressCallback`` writes to. Book: ch. 12, "Progress"."""
+    """What ``ProgressCallback`` writes to."""
 
     def begin_pass(self, learn: Learner) -> None:
         """A pass over a loader begins."""
@@ -45,7 +45,7 @@ class Screen(Protocol):
 
 
 class Plain:
-    """Lines on standard output, one for each epoch. Book: ch. 12, "Progress"."""
+    """Lines on standard output, one for each epoch."""
 
     def __init__(self) -> None:
         self._table: Table | None = None
@@ -78,7 +78,7 @@ class Plain:
 
 
 class Terminal(Plain):
-    """The same, and a bar that leaves nothing behind. Book: ch. 12, "Progress"."""
+    """The same, and a bar that leaves nothing behind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Terminal(Plain):
 
 
 class Notebook:
-    """One table in the output of the cell, which grows. Book: ch. 12, "Progress".
+    """One table in the output of the cell, which grows.
 
     While a pass runs, a note below says how far it is; at the end there is only the
     table, so an executed page has no trace of it.
@@ -162,8 +162,6 @@ def make_screen(name: ScreenName = "auto") -> Screen:
 
     Raises:
         UnknownNameError: If there is no such screen.
-
-    Book: ch. 12, "Progress".
     """
     screens: dict[str, Callable[[], Screen]] = {
         "terminal": Terminal,
@@ -246,8 +244,6 @@ def cells(row: Mapping[str, float], names: Sequence[str]) -> list[str]:
     Example:
         >>> cells({"epoch": 3, "loss": 0.25, "time_s": 7.123}, ["epoch", "loss", "x"])
         ['3', '0.2500', '-']
-
-    Book: ch. 12, "Progress".
     """
     return [_figure(name, row[name]) if name in row else "-" for name in names]
 
@@ -264,8 +260,6 @@ def epoch_table(rows: Sequence[Mapping[str, float]], note: str = "") -> Table:
         epoch  valid_loss
         0          1.5000
         stopped: enough
-
-    Book: ch. 12, "Progress".
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     texts = [cells(row, names) for row in rows]

@@ -47,7 +47,7 @@ void matmul(const float *a, const float *b, float *c,
         }
 }
 """
-"""The whole program: a matrix lies row after row, so a[i, r] is number i * k + r."""
+"""The whole program; a matrix lies row after row, so a[i, r] is number i * k + r."""
 
 
 def find_compiler() -> str | None:

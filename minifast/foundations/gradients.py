@@ -47,8 +47,6 @@ def finite_difference(
         >>> x = torch.tensor([1.0, 3.0], dtype=torch.float64)
         >>> finite_difference(lambda x: (x**2).sum(), x).round(decimals=6)
         tensor([2., 6.], dtype=torch.float64)
-
-    Book: ch. 03, "Two judges".
     """
     _check_float64("x", x)
     moved = x.detach().clone(memory_format=torch.contiguous_format)

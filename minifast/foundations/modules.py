@@ -41,8 +41,6 @@ def add_grad(parameter: Tensor, grad: Tensor) -> None:
 
     Shape:
         parameter: any shape, floating; grad: the same shape and dtype.
-
-    Book: ch. 03, "A value used twice".
     """
     if grad.shape != parameter.shape:
         must = "A gradient must have the shape of its parameter."

@@ -19,7 +19,7 @@ from torch import Tensor
 from minifast.errors import DeviceError, DTypeError, ShapeError, describe, named
 
 Matrix: TypeAlias = Sequence[Sequence[float]]
-"""A matrix without tensors: a list of rows, each a list of numbers."""
+"""A matrix without tensors, as a list of rows, each a list of numbers."""
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -46,8 +46,6 @@ def list_sizes(a: Matrix, b: Matrix) -> tuple[int, int, int]:
 
     Shape:
         a: n lists of k numbers; b: k lists of m numbers -> three integers.
-
-    Book: ch. 01, "The package".
     """
     _check_rows("a", a)
     _check_rows("b", b)
@@ -75,8 +73,6 @@ def matrix_sizes(a: Tensor, b: Tensor) -> tuple[int, int, int]:
     Example:
         >>> matrix_sizes(torch.zeros(5, 784), torch.zeros(784, 10))
         (5, 784, 10)
-
-    Book: ch. 01, "The package".
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
         must, fix = "Both matrices must be tensors.", "torch.tensor(x) makes one."

@@ -57,10 +57,7 @@ _EVENT_LIKE = ("before_", "after_", "cleanup_", "begin_", "on_")
 
 
 class EventError(UnknownNameError, TypeError):
-    """A method of a callback is named like an event but is none, or takes no learner.
-
-    Book: ch. 11, "The protocol".
-    """
+    """A callback's method is named like an event but is none, or takes no learner."""
 
 
 class Cancel(Exception):
@@ -69,27 +66,19 @@ class Cancel(Exception):
     Args:
         reason: Why, for the reader; what ``CancelFit`` says is kept in
             ``learn.stop_reason``.
-
-    Book: ch. 11, "The protocol".
     """
 
     raised_in: ClassVar[str]
 
 
 class CancelStep(Cancel):
-    """Skip the optimizer's step and the zeroing of gradients; go on to ``after_batch``.
-
-    Book: ch. 11, "The protocol".
-    """
+    """Skip the optimizer's step and zeroing of gradients; go on to ``after_batch``."""
 
     raised_in = "after_backward or after_step"
 
 
 class CancelBatch(Cancel):
-    """Leave this batch now, without its ``after_batch``; go on with the next one.
-
-    Book: ch. 11, "The protocol".
-    """
+    """Leave this batch now, without its ``after_batch``; go on with the next one."""
 
     raised_in = "an event of a batch, from before_batch to after_batch"
 
@@ -252,8 +241,6 @@ def handlers_by_event(cbs: Iterable[Callback]) -> dict[Event, tuple[Handler, ...
         ...     def before_fit(self, learn): ...
         >>> [event for event, found in handlers_by_event([Hello()]).items() if found]
         ['before_fit']
-
-    Book: ch. 11, "Who listens to what".
     """
     ordered = sorted(checked(cbs), key=lambda cb: cb.order)  # keeps the order of ties
     return {

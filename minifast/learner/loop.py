@@ -101,7 +101,7 @@ class TrainingLoop:
 
     @property
     def weight(self) -> int:
-        """How much the batch counts in a mean over batches: its number of targets."""
+        """How much the batch counts in a mean over batches, its number of targets."""
         return weight(self.batch)
 
     def emit(self, event: Event) -> None:

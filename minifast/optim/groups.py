@@ -20,8 +20,6 @@ def get_hypers(opt: Optimizer) -> list[dict[str, Any]]:
 
     Args:
         opt: The optimizer.
-
-    Book: ch. 12, "The callback that sets it".
     """
     return [
         {name: value for name, value in group.items() if name != "params"}
@@ -35,8 +33,6 @@ def set_hypers(opt: Optimizer, saved: Sequence[dict[str, Any]]) -> None:
     Args:
         opt: The optimizer, with the same groups.
         saved: One dictionary for each group.
-
-    Book: ch. 12, "The callback that sets it".
     """
     for group, hypers in zip(opt.param_groups, saved, strict=True):
         for name in group.keys() - hypers.keys() - {"params"}:
@@ -58,8 +54,6 @@ def get_hyper(group: dict[str, Any], name: str) -> float:
     Example:
         >>> get_hyper({"lr": 0.1, "betas": (0.9, 0.99)}, "momentum")
         0.9
-
-    Book: ch. 12, "The callback that sets it".
     """
     if name in group:
         return float(group[name])
@@ -79,8 +73,6 @@ def set_hyper(group: dict[str, Any], name: str, value: float) -> None:
 
     Raises:
         UnknownNameError: If the group has none of that name.
-
-    Book: ch. 12, "The callback that sets it".
     """
     get_hyper(group, name)
     if name in group:
