@@ -26,7 +26,7 @@ ScreenName = Literal["auto", "terminal", "notebook", "plain"]
 
 
 class Screen(Protocol):
-    """What ``ProgressCallback`` writes to."""
+    """Protocol of the places that ``ProgressCallback`` writes to."""
 
     def begin_pass(self, learn: Learner) -> None:
         """A pass over a loader begins."""
@@ -78,7 +78,7 @@ class Plain:
 
 
 class Terminal(Plain):
-    """The same, and a bar that leaves nothing behind."""
+    """Lines on a terminal, and a bar while a pass runs, which leaves nothing behind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Terminal(Plain):
 
 
 class Notebook:
-    """One table in the output of the cell, which grows.
+    """A table in the output of a notebook's cell, which grows by a row an epoch.
 
     While a pass runs, a note below says how far it is; at the end there is only the
     table, so an executed page has no trace of it.

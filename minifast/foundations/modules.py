@@ -51,7 +51,7 @@ def add_grad(parameter: Tensor, grad: Tensor) -> None:
 
 
 class Module:
-    """A step of a network that can compute its output and its gradients.
+    """Base class of layers, which compute their output and, by hand, their gradients.
 
     A subclass defines ``forward``, of one or more tensors, and ``backward``, of the
     gradient of its output, which begins with :meth:`recall`. A backward belongs to the

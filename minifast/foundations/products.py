@@ -129,7 +129,7 @@ def matmul_loops(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with three loops over the elements of tensors.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "Three loops".
     """
@@ -146,7 +146,7 @@ def matmul_slices(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with two loops: row times column, summed by the library.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "A row times a column".
     """
@@ -162,7 +162,7 @@ def matmul_broadcast(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with one loop: a row, stood up, scales the rows of ``b``.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "One loop".
     """
@@ -180,7 +180,7 @@ def matmul_no_loop(a: Tensor, b: Tensor) -> Tensor:
     and 10 classes in float32 that is 1.6 GB, where the result itself takes 2 MB.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "No loop, and what it costs".
     """
@@ -192,7 +192,7 @@ def matmul_einsum(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices by naming their axes: k, missing on the right, is summed.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "Saying what we mean: einsum".
     """
@@ -204,7 +204,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with the library's own product, after checking them.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Example:
         >>> matmul(torch.ones(2, 3), torch.ones(3, 4)).shape

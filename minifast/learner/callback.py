@@ -115,7 +115,7 @@ class Callback:
         ...     n = 0
         ...     def after_batch(self, learn):
         ...         self.n += 1
-        >>> class Typo(Callback):  # doctest: +ELLIPSIS
+        >>> class Typo(Callback):
         ...     def after_bach(self, learn): ...
         Traceback (most recent call last):
         ...
