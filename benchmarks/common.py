@@ -20,7 +20,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -29,8 +28,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-import minifast
-from minifast.book import format_count, format_time
+from minifast.book import environment, format_count, format_time, wait_for_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,12 +184,6 @@ def _seconds(contender: Contender, calls: int, clock: Clock) -> float:
     return clock() - start
 
 
-def wait_for_gpu() -> None:
-    """Wait until a GPU has done what it was told to, if one is in use."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
-
-
 def _busy_s() -> float:
     """Seconds that all cores together have worked so far; 0 where that is unknown."""
     try:
@@ -244,27 +236,8 @@ def peak_gflops(device: str, dtype: torch.dtype, side: int) -> float:
 
 def machine() -> dict:
     """Say what the figures were measured on."""
-    cuda = torch.cuda.is_available()
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if cuda else None,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "minifast": minifast.__version__,
-        "freed_memory_kept": "MALLOC_TRIM_THRESHOLD_" in os.environ,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
-    return next(names, platform.processor())
+    kept = "MALLOC_TRIM_THRESHOLD_" in os.environ
+    return environment() | {"cores": os.cpu_count(), "freed_memory_kept": kept}
 
 
 def report(file: Path | None, **results: object) -> None:

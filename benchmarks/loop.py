@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import peers
 import torch
 import torch.nn.functional as F
-from common import Contender, compare, machine, parse_arguments, report, wait_for_gpu
+from common import Contender, compare, machine, parse_arguments, report
 from torch import nn
 
+from minifast.book import wait_for_gpu
 from minifast.callbacks import MetricsCallback, ProgressCallback, default_cbs
 from minifast.data import DataLoaders
 from minifast.learner import Learner

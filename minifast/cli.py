@@ -115,17 +115,15 @@ def _add(
 
 
 def _list(options: argparse.Namespace) -> int:
+    from minifast.book import table
     from minifast.datasets import DATASETS
 
-    rows = [("NAME", "WHAT", "SIZE", "LICENCE", "CACHED")]
+    header, rows = ["NAME", "WHAT", "SIZE", "LICENCE", "CACHED"], []
     for dataset in DATASETS.values():
         cached = _cached_state(dataset.name)
         size = f"{dataset.download_mb} MB"
         rows.append((dataset.name, dataset.title, size, dataset.licence, cached))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    print(table(header, rows, n_left=len(header)))
     return OK
 
 
@@ -192,12 +190,10 @@ def _path(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from minifast.book import environment
+    from minifast.foundations import find_compiler
 
-    compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
-    about = environment() | {
-        "compiler": compiler or "no C++ compiler; only torch.compile needs one"
-    }
-    _print_section("machine", about.items())
+    compiler = find_compiler() or "no C compiler; chapter 1 goes without its rung in C"
+    _print_section("machine", [*environment().items(), ("compiler", compiler)])
     problems: list[str] = []
     _print_section("data", _data_facts(problems))
     if problems:
@@ -210,10 +206,10 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _print_section(title: str, facts: Iterable[tuple[str, str]]) -> None:
-    print(title)
-    for name, value in facts:
-        print(f"  {name:<12} {value}")
-    print()
+    from minifast.book import table
+
+    rows = [(f"  {name}", value) for name, value in facts]
+    print(table([title, ""], rows, n_left=2), end="\n\n")
 
 
 def _data_facts(problems: list[str]) -> list[tuple[str, str]]:

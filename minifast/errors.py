@@ -1,4 +1,4 @@
-"""The errors that minifast raises, and the three lines each of them says.
+"""Exception classes of minifast, and helpers that write their three-line messages.
 
 Every message answers the reader's three questions in order: what must hold, what came
 instead, and what the likely fix is. The classes also derive from the built-in error a
@@ -63,24 +63,28 @@ class OptionError(MinifastError, ValueError):
     """An argument or an environment variable has a value that is not allowed."""
 
 
-class UnknownNameError(MinifastError, LookupError):
+class UnknownNameError(OptionError, LookupError):
     """A name is not among the known ones; the message names the closest."""
 
     @classmethod
-    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    def of(
+        cls, kind: str, name: object, known: Iterable[str], fix: str = ""
+    ) -> UnknownNameError:
         """Build the error for ``name``, one that ``known`` does not hold.
 
         Args:
-            kind: What is being named, such as ``"data set"``.
+            kind: What is being named, such as ``"data set"`` or ``"MINIFAST_DATA"``.
             name: What came.
-            known: The names that would have been right.
+            known: The names that would have been right; there may be none.
+            fix: What helps if no known name is close.
         """
         names = sorted(known)
-        return cls(
-            f"The {kind} must be one of: {', '.join(names)}.",
-            repr(name),
-            did_you_mean(name, names) or f"Choose one of those {len(names)}.",
-        )
+        subject = kind if kind.isupper() else f"The {kind}"  # a variable has no article
+        must = f"{subject} must be one of: {', '.join(names)}."
+        if not names:
+            must = f"There must be at least one {kind} to choose from."
+        fix = did_you_mean(name, names) or fix or _choose(len(names))
+        return cls(must, repr(name), fix)
 
 
 class GradientError(MinifastError, ArithmeticError):
@@ -95,8 +99,16 @@ class DataError(MinifastError, OSError):
     """A data set can't be had, or what came is not what was promised."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def _choose(n_names: int) -> str:
+    if n_names == 0:
+        return "Add one of that name first."
+    return f"Choose one of those {n_names}." if n_names > 1 else "Choose that one."
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the closest known name, or an empty string.
+
+    Large and small letters count as the same.
 
     Example:
         >>> did_you_mean("imagnet", ["mnist", "imagenette"])
@@ -104,8 +116,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("zebra", ["mnist", "imagenette"])
         ''
     """
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else ""
+    lowered = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    return f"Did you mean {lowered[close[0]]!r}?" if close else ""
 
 
 def describe(value: object) -> str:
@@ -127,3 +140,17 @@ def describe(value: object) -> str:
     if isinstance(value, list | tuple | dict | set | str):
         return f"{type(value).__name__} of length {len(value)}"
     return f"{type(value).__name__} {value!r}"
+
+
+def named(**values: object) -> str:
+    """Describe several values by name, as the second line of a message.
+
+    Shape:
+        values: tensors of any shapes, or any other objects -> a string.
+
+    Example:
+        >>> import torch
+        >>> named(logits=torch.zeros(2, 3), target=4)
+        'logits: tensor (2, 3) float32 on cpu; target: int 4'
+    """
+    return "; ".join(f"{name}: {describe(value)}" for name, value in values.items())

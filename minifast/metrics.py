@@ -60,8 +60,6 @@ class Metric(Protocol):
 
     Attributes:
         name: What a table calls it.
-
-    Book: ch. 11.
     """
 
     name: str
@@ -96,8 +94,6 @@ class Mean:
         >>> mean.update(torch.tensor(1.0), 16)
         >>> mean.value()
         0.6
-
-    Book: ch. 08.
     """
 
     count: int
@@ -157,7 +153,7 @@ class Average:
         >>> metric.value()
         0.6
 
-    Book: ch. 11.
+    Book: ch. 08, "The right mean".
     """
 
     def __init__(

@@ -15,6 +15,7 @@ import pytest
 from minifast import __version__
 from minifast.cli import main
 from minifast.datasets import DATASETS, fetch
+from minifast.foundations import find_compiler
 
 FILES = {"train.txt": b"a robin\n", "valid.txt": b"a wren\n", "test.txt": b"an owl\n"}
 
@@ -274,9 +275,14 @@ class TestDoctor:
 
     def test_no_compiler_is_no_fault(self, run, monkeypatch):
         monkeypatch.setenv("PATH", "")
+        monkeypatch.delenv("CC", raising=False)
         code, out, _ = run("doctor")
         assert code == 0
-        assert "no C++ compiler; only torch.compile needs one" in out
+        assert "no C compiler; chapter 1 goes without its rung in C" in out
+
+    def test_the_compiler_is_the_one_that_chapter_1_uses(self, run, monkeypatch):
+        monkeypatch.setenv("CC", f"'{sys.executable}' -c")  # any program will do
+        assert run("doctor")[1].count(f"compiler    {find_compiler()}\n") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows closes pipes in another way")

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from minifast import errors
-from minifast.errors import MinifastError, UnknownNameError, describe, did_you_mean
+from minifast.errors import (
+    MinifastError,
+    OptionError,
+    UnknownNameError,
+    describe,
+    did_you_mean,
+    named,
+)
 
 KINDS = [
     (errors.ShapeError, ValueError),
@@ -67,6 +74,47 @@ def test_an_unknown_name_like_no_other_is_told_how_many_there_are():
     assert str(error).endswith("  got: 'zebra'\n  fix: Choose one of those 2.")
 
 
+def test_where_nothing_close_is_known_the_caller_may_say_what_helps():
+    error = UnknownNameError.of("figure", "f1", ["epoch"], fix="Add MetricsCallback.")
+    assert error.fix == "Add MetricsCallback."
+    error = UnknownNameError.of("figure", "epochs", ["epoch"], fix="Add a callback.")
+    assert error.fix == "Did you mean 'epoch'?"
+
+
+@pytest.mark.parametrize(
+    ("known", "must", "fix"),
+    [
+        ([], "There must be at least one callback to choose from.", "Add one of that"),
+        (["A"], "The callback must be one of: A.", "Choose that one."),
+    ],
+)
+def test_a_message_reads_well_with_few_names(known, must, fix):
+    error = UnknownNameError.of("callback", "Recorder", known)
+    assert error.must == must
+    assert error.fix.startswith(fix)
+
+
+def test_a_variable_of_the_environment_has_no_article():
+    error = UnknownNameError.of("MINIFAST_SCALE", "huge", ["small", "full"])
+    assert error.must == "MINIFAST_SCALE must be one of: full, small."
+
+
+def test_an_unknown_name_is_a_value_that_is_not_allowed():
+    assert issubclass(UnknownNameError, OptionError)
+
+
+@pytest.mark.parametrize("name", [None, 3, ("mnist",)])
+def test_what_is_no_name_at_all_is_shown_as_it_is(name):
+    error = UnknownNameError.of("data set", name, ["mnist", "none"])
+    assert error.got == repr(name)
+
+
+def test_capitals_do_not_hide_a_name():
+    known = ["CSVLogger", "EarlyStopping"]
+    assert did_you_mean("csvlogger", known) == "Did you mean 'CSVLogger'?"
+    assert did_you_mean("EARLYSTOPING", known) == "Did you mean 'EarlyStopping'?"
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
@@ -95,3 +143,11 @@ def test_did_you_mean(name, hint):
 )
 def test_describe(value, words):
     assert describe(value) == words
+
+
+def test_values_are_named_in_the_order_in_which_they_are_passed():
+    assert named(pred=torch.zeros(2), target=None, weights=[1.0]) == (
+        "pred: tensor (2,) float32 on cpu; target: NoneType None; "
+        "weights: list of length 1"
+    )
+    assert named() == ""

@@ -1,4 +1,4 @@
-"""What a chapter says to its reader: sources, timings, claims and where it ran.
+"""The tools of the book's chapters: timings, claims, tables, sources, provenance.
 
 Nothing that was measured is typed into a page. A chapter measures (``measure``), keeps
 the figure under a name (``record``), shows it in its prose through that name, and
@@ -8,7 +8,14 @@ Its last cell says where and on what all this happened (``stamp``).
 Book: ch. 00, "How a number gets onto a page".
 """
 
-from minifast.book.provenance import Provenance, environment, scale, scale_name, stamp
+from minifast.book.machine import (
+    cpu_name,
+    environment,
+    gpu_name,
+    in_notebook,
+    wait_for_gpu,
+)
+from minifast.book.provenance import Provenance, scale, scale_name, stamp
 from minifast.book.results import Claim, claim, record
 from minifast.book.source import Listing, show
 from minifast.book.tables import Table, table
@@ -27,9 +34,12 @@ __all__ = [
     "Table",
     "Timing",
     "claim",
+    "cpu_name",
     "environment",
     "format_count",
     "format_time",
+    "gpu_name",
+    "in_notebook",
     "measure",
     "measure_each",
     "record",
@@ -38,4 +48,5 @@ __all__ = [
     "show",
     "stamp",
     "table",
+    "wait_for_gpu",
 ]

@@ -6,20 +6,19 @@ Book: ch. 00, "Reading a footer" and "Two sizes of every experiment".
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from minifast.book.machine import environment
 from minifast.book.results import leave
-from minifast.errors import OptionError
+from minifast.errors import UnknownNameError
 
 T = TypeVar("T")
 
 _STARTED = time.perf_counter()
-_SHOWN = ("minifast", "torch", "numpy", "matplotlib", "pillow")
+_MACHINE = ("device", "cpu", "threads", "platform")
 
 
 def scale(*, small: T, full: T) -> T:
@@ -33,7 +32,7 @@ def scale(*, small: T, full: T) -> T:
         full: The value for ``MINIFAST_SCALE=full``.
 
     Raises:
-        OptionError: If ``MINIFAST_SCALE`` is neither ``small`` nor ``full``.
+        UnknownNameError: If ``MINIFAST_SCALE`` is neither ``small`` nor ``full``.
 
     Book: ch. 00, "Two sizes of every experiment".
     """
@@ -44,15 +43,13 @@ def scale_name() -> str:
     """Return the scale of this run, ``small`` or ``full``.
 
     Raises:
-        OptionError: If ``MINIFAST_SCALE`` is neither ``small`` nor ``full``.
-
-    Book: ch. 00, "Two sizes of every experiment".
+        UnknownNameError: If ``MINIFAST_SCALE`` is neither ``small`` nor ``full``.
     """
     name = os.environ.get("MINIFAST_SCALE", "small")
-    if name not in ("small", "full"):
-        raise OptionError(
-            "MINIFAST_SCALE must be small or full.", repr(name), "Unset it, or use one."
-        )
+    scales = ("small", "full")
+    if name not in scales:
+        fix = "Unset it, which means small."
+        raise UnknownNameError.of("MINIFAST_SCALE", name, scales, fix)
     return name
 
 
@@ -64,28 +61,6 @@ class Provenance(Protocol):
         ...
 
 
-def environment() -> dict[str, str]:
-    """Describe the machine and the software of this process, in words.
-
-    Returns:
-        ``device``, ``cpu``, ``threads``, ``python``, ``platform`` and the version of
-        each package that results depend on.
-
-    Book: ch. 00, "Reading a footer".
-    """
-    import torch
-
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
-    about = {
-        "device": gpu or "CPU",
-        "cpu": _cpu_name(),
-        "threads": str(torch.get_num_threads()),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-    }
-    return about | {name: metadata.version(name) for name in _SHOWN}
-
-
 def stamp(*data: Provenance) -> None:
     """Leave the facts for the page's footer; the last cell of every chapter.
 
@@ -94,13 +69,13 @@ def stamp(*data: Provenance) -> None:
 
     Book: ch. 00, "Reading a footer".
     """
-    about = environment()
-    versions = {name: about.pop(name) for name in ("python", *_SHOWN)}
+    versions = environment()
+    machine = {name: versions.pop(name) for name in _MACHINE}
     leave(
         "provenance",
         "provenance",
         "",
-        **about,
+        **machine,
         versions=versions,
         commit=_commit(),
         scale=scale_name(),
@@ -108,16 +83,6 @@ def stamp(*data: Provenance) -> None:
         data=[each.provenance() for each in data],
         seconds=round(time.perf_counter() - _STARTED, 1),
     )
-
-
-def _cpu_name() -> str:
-    """Return the processor's name as its maker writes it, where that can be found."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()
 
 
 def _commit() -> str:

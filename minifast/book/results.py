@@ -1,7 +1,7 @@
-"""Keep what was measured, and check what is said about it.
+"""Measured values and checked claims, left in the notebook for the build of the book.
 
-Both leave small hidden outputs in the notebook. The build of the book collects them
-into ``results.json``; the prose shows a recorded value by its name.
+Both are small hidden outputs. The build collects them into ``results.json``; the prose
+shows a recorded value by its name.
 
 Book: ch. 00, "How a number gets onto a page" and "Claims".
 """
@@ -9,9 +9,9 @@ Book: ch. 00, "How a number gets onto a page" and "Claims".
 from __future__ import annotations
 
 import html
-import sys
 from dataclasses import dataclass
 
+from minifast.book.machine import in_notebook
 from minifast.book.timing import Timing, format_count, format_time
 from minifast.errors import ClaimError
 
@@ -69,7 +69,7 @@ def claim(sentence: str, holds: bool) -> Claim:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence that was found true in this run. Book: ch. 00, "Claims"."""
+    """A sentence that was found true in this run."""
 
     sentence: str
 
@@ -96,11 +96,8 @@ def leave(kind: str, name: str, text: str, **payload: object) -> None:
         name: Unique on the page.
         text: What the prose inserts.
         payload: What the build of the book collects.
-
-    Book: ch. 00, "How a number gets onto a page".
     """
-    ipython = sys.modules.get("IPython")
-    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
+    if not in_notebook():
         return
     from IPython.display import display
 

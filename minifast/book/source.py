@@ -1,4 +1,4 @@
-"""Show the package's own source on a page, as imported in the run that built it.
+"""Listings of the package's own source, as imported in the run that built the page.
 
 Book: ch. 00, "The page and the package".
 """
@@ -33,7 +33,7 @@ def show(*objects: Any, docstrings: bool = False) -> Listing:
 
 @dataclass(frozen=True)
 class Listing:
-    """Source code with its place in the package. Book: ch. 00."""
+    """Source code with its place in the package."""
 
     parts: tuple[tuple[str, str], ...]
 

@@ -1,4 +1,4 @@
-"""A small table that a notebook shows as HTML and a terminal as text.
+"""Tables that a notebook shows as HTML and a terminal as aligned text.
 
 Book: ch. 01, "The ladder".
 """
@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    n_left: int = 1,
+    min_width: int = 0,
+    note: str = "",
+) -> Table:
     """Lay out rows under a header; everything but the first column stands right.
 
     Args:
         header: The names of the columns, with units.
         rows: One sequence for each row, as long as the header.
+        n_left: How many of the first columns stand left, as words do.
+        min_width: How many characters wide the others are at least.
+        note: What is written below.
 
     Raises:
         ShapeError: If a row is not as long as the header.
@@ -39,29 +49,42 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
                 "Every row must be as long as the header.",
                 f"{len(row)} cells for {len(header)} columns: {row}",
             )
-    return Table(tuple(header), tuple(tuple(str(c) for c in row) for row in rows))
+    cells = tuple(tuple(str(cell) for cell in row) for row in rows)
+    return Table(tuple(header), cells, n_left, min_width, note)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a header. Book: ch. 01, "The ladder"."""
+    """Rows of text under a header; see :func:`table`."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    n_left: int = 1
+    min_width: int = 0
+    note: str = ""
+
+    def line(self, cells: Sequence[str]) -> str:
+        """Return cells as a line of text in which the columns of this table align.
+
+        A row that comes later, and is as wide, can so be written below the table.
+        """
+        texts = [
+            cell.ljust(width) if i < self.n_left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, self._widths(), strict=True))
+        ]
+        return "  ".join(texts).rstrip()
+
+    def _widths(self) -> list[int]:
+        columns = zip(self.header, *self.rows, strict=True)
+        widest = [max(map(len, column)) for column in columns]
+        left, right = widest[: self.n_left], widest[self.n_left :]
+        return [*left, *(max(width, self.min_width) for width in right)]
 
     def __repr__(self) -> str:
         """Write it for a terminal."""
-        widths = [
-            max(map(len, column))
-            for column in zip(self.header, *self.rows, strict=True)
-        ]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in (self.header, *self.rows)
-        )
+        rows = (self.header, *self.rows) if self.header else ()
+        lines = [self.line(row) for row in rows]
+        return "\n".join(lines + [self.note] * bool(self.note))
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in self.header)
@@ -69,7 +92,7 @@ class Table:
             "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
             for row in self.rows
         )
-        return (
-            '<div class="results"><table class="table">'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        page = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        page = f'<table class="table">{page}</table>' if self.header else ""
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return f'<div class="results">{page}{note}</div>'

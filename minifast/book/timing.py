@@ -1,4 +1,4 @@
-"""Time a call honestly, and write durations and counts so that people can read them.
+"""Timing of function calls, and text for durations and counts.
 
 Book: ch. 00, "How a number gets onto a page".
 """
@@ -6,11 +6,11 @@ Book: ch. 00, "How a number gets onto a page".
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from minifast.book.machine import wait_for_gpu
 from minifast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ class Timing:
         high_s: Upper quartile, in seconds.
         rounds: How many rounds were timed.
         calls: How many calls each round made.
-
-    Book: ch. 00, "How a number gets onto a page".
     """
 
     median_s: float
@@ -119,18 +117,12 @@ def _timing(times: list[float], calls: int) -> Timing:
 
 
 def _time_calls(function: Callable[[], object], calls: int) -> float:
-    _wait_for_gpu()
+    wait_for_gpu()
     start = time.perf_counter()
     for _ in range(calls):
         function()
-    _wait_for_gpu()
+    wait_for_gpu()
     return time.perf_counter() - start
-
-
-def _wait_for_gpu() -> None:
-    torch = sys.modules.get("torch")  # no GPU work can be under way before the import
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
 
 
 def format_time(seconds: float) -> str:

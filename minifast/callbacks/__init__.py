@@ -72,8 +72,6 @@ def default_cbs(
         >>> from minifast.metrics import accuracy
         >>> [type(cb).__name__ for cb in default_cbs(accuracy)]
         ['DeviceCallback', 'Recorder', 'MetricsCallback', 'ProgressCallback']
-
-    Book: ch. 11.
     """
     return [
         DeviceCallback(),

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 
 def default_device() -> torch.device:
-    """Return this machine's accelerator (a CUDA or Apple GPU, say), or the CPU.
-
-    Book: ch. 11.
-    """
+    """Return this machine's accelerator (a CUDA or Apple GPU, say), or the CPU."""
     if torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or torch.device("cpu")
     return torch.device("cpu")
@@ -40,8 +37,6 @@ def to_device(value: Any, device: torch.device | str) -> Any:
     Example:
         >>> to_device((torch.zeros(2), {"y": [torch.ones(1)]}), "cpu")
         (tensor([0., 0.]), {'y': [tensor([1.])]})
-
-    Book: ch. 11.
     """
     if isinstance(value, torch.Tensor) and value.device == device:
         return value  # the common case, without a call into torch
@@ -65,8 +60,6 @@ class DeviceCallback(Callback):
 
     Args:
         device: Where to; ``default_device()`` if left out.
-
-    Book: ch. 11.
     """
 
     order = Order.DEVICE

@@ -161,8 +161,6 @@ class LRCurve:
         lrs: The learning rates, each a constant factor above the last.
         losses: The loss of the batch at each.
         width: Over how many steps to each side the losses are smoothed.
-
-    Book: ch. 12, "Finding a learning rate".
     """
 
     lrs: tuple[float, ...]
@@ -189,10 +187,7 @@ class LRCurve:
 
     @property
     def steepest(self) -> float:
-        """The rate at which the loss falls fastest, over the log of the rate.
-
-        Book: ch. 12, "Finding a learning rate".
-        """
+        """The rate at which the loss falls fastest, over the log of the rate."""
         smooth = self._descent()
         falls = [b - a for a, b in itertools.pairwise(smooth)]
         return self.lrs[falls.index(min(falls))] if falls else self.lrs[0]
@@ -210,10 +205,7 @@ class LRCurve:
 
     @property
     def minimum_tenth(self) -> float:
-        """A tenth of the rate at which the loss is smallest.
-
-        Book: ch. 12, "Finding a learning rate".
-        """
+        """A tenth of the rate at which the loss is smallest."""
         return self.lrs[len(self._descent()) - 1] / 10
 
     @property

@@ -1,4 +1,4 @@
-"""Where progress is shown: on a terminal, in a notebook, in a text file.
+"""Progress of a fit: bars and tables on a terminal, in a notebook, in a file.
 
 Book: ch. 12, "Progress".
 """
@@ -6,13 +6,13 @@ Book: ch. 12, "Progress".
 from __future__ import annotations
 
 import csv
-import html
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from minifast.errors import OptionError
+from minifast.book import Table, in_notebook, table
+from minifast.errors import UnknownNameError
 from minifast.learner import Callback, Order
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ScreenName = Literal["auto", "terminal", "notebook", "plain"]
 
 
 class Screen(Protocol):
-    """What ``ProgressCallback`` writes to. Book: ch. 12, "Progress"."""
+    """Protocol of the places that ``ProgressCallback`` writes to."""
 
     def begin_pass(self, learn: Learner) -> None:
         """A pass over a loader begins."""
@@ -45,10 +45,10 @@ class Screen(Protocol):
 
 
 class Plain:
-    """Lines on standard output, one for each epoch. Book: ch. 12, "Progress"."""
+    """Lines on standard output, one for each epoch."""
 
     def __init__(self) -> None:
-        self._names: list[str] = []
+        self._table: Table | None = None
 
     def begin_pass(self, learn: Learner) -> None:
         """Show nothing: what can't be taken back would be left over."""
@@ -61,10 +61,10 @@ class Plain:
 
     def row(self, row: dict[str, float]) -> None:
         """Write the row, after the names of its figures if it is the first."""
-        if not self._names:
-            self._names = list(row)
-            self.write(line(None, self._names))
-        self.write(line(row, self._names))
+        if self._table is None:
+            self._table = epoch_table([row])
+            self.write(self._table.line(self._table.header))
+        self.write(self._table.line(cells(row, self._table.header)))
 
     def end(self, note: str) -> None:
         """Write the note."""
@@ -78,7 +78,7 @@ class Plain:
 
 
 class Terminal(Plain):
-    """The same, and a bar that leaves nothing behind. Book: ch. 12, "Progress"."""
+    """Lines on a terminal, and a bar while a pass runs, which leaves nothing behind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,14 +109,15 @@ class Terminal(Plain):
 
 
 class Notebook:
-    """One table in the output of the cell, which grows. Book: ch. 12, "Progress".
+    """A table in the output of a notebook's cell, which grows by a row an epoch.
 
     While a pass runs, a note below says how far it is; at the end there is only the
     table, so an executed page has no trace of it.
     """
 
     def __init__(self) -> None:
-        self._table = EpochTable()
+        self._rows: list[dict[str, float]] = []
+        self._note = ""
         self._display: Any = None
         self._shown_s = time.perf_counter()
 
@@ -135,21 +136,22 @@ class Notebook:
 
     def row(self, row: dict[str, float]) -> None:
         """Add a row."""
-        self._table.rows.append(row)
+        self._rows.append(row)
         self._show("")
 
     def end(self, note: str) -> None:
         """Leave the table, and the note."""
-        if note or self._table.note:
+        if note or self._note:
             self._show(note)
 
     def _show(self, note: str) -> None:
-        self._table.note, self._shown_s = note, time.perf_counter()
+        self._note, self._shown_s = note, time.perf_counter()
+        shown = epoch_table(self._rows, note)
         if self._display is None:
             display = sys.modules["IPython"].display.display
-            self._display = display(self._table, display_id=True)
+            self._display = display(shown, display_id=True)
         else:
-            self._display.update(self._table)
+            self._display.update(shown)
 
 
 def make_screen(name: ScreenName = "auto") -> Screen:
@@ -159,9 +161,7 @@ def make_screen(name: ScreenName = "auto") -> Screen:
         name: Which one.
 
     Raises:
-        OptionError: If there is no such screen.
-
-    Book: ch. 12, "Progress".
+        UnknownNameError: If there is no such screen.
     """
     screens: dict[str, Callable[[], Screen]] = {
         "terminal": Terminal,
@@ -171,17 +171,11 @@ def make_screen(name: ScreenName = "auto") -> Screen:
     if name == "auto":
         on_terminal = sys.stderr.isatty() and sys.stdout.isatty()
         name = "terminal" if on_terminal else "plain"
-        name = "notebook" if _in_notebook() else name
+        name = "notebook" if in_notebook() else name
     if name not in screens:
-        must = f"The screen must be auto or one of: {', '.join(screens)}."
-        raise OptionError(must, repr(name), "Leave it out: auto mostly finds it.")
+        fix = "Leave it out: auto mostly finds it."
+        raise UnknownNameError.of("screen", name, ["auto", *screens], fix)
     return screens[name]()
-
-
-def _in_notebook() -> bool:
-    ipython: Any = sys.modules.get("IPython")  # a kernel has imported it
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
 
 
 class ProgressCallback(Callback):
@@ -250,69 +244,26 @@ def cells(row: Mapping[str, float], names: Sequence[str]) -> list[str]:
     Example:
         >>> cells({"epoch": 3, "loss": 0.25, "time_s": 7.123}, ["epoch", "loss", "x"])
         ['3', '0.2500', '-']
-
-    Book: ch. 12, "Progress".
     """
     return [_figure(name, row[name]) if name in row else "-" for name in names]
 
 
-def line(row: Mapping[str, float] | None, names: Sequence[str]) -> str:
-    """Return a row as a line for a terminal, or the names if there is no row.
+def epoch_table(rows: Sequence[Mapping[str, float]], note: str = "") -> Table:
+    """Return a table of the figures of epochs, with a note below.
 
     Args:
-        row: Figures by name.
-        names: Which of them, in which order.
+        rows: Figures by name, one row an epoch; a name may be in some rows only.
+        note: What is written below.
 
     Example:
-        >>> print(line(None, ["epoch", "valid_loss"]))
+        >>> epoch_table([{"epoch": 0, "valid_loss": 1.5}], "stopped: enough")
         epoch  valid_loss
-        >>> print(line({"epoch": 0, "valid_loss": 1.5}, ["epoch", "valid_loss"]))
         0          1.5000
-
-    Book: ch. 12, "Progress".
+        stopped: enough
     """
-    texts = list(names) if row is None else cells(row, names)
-    first, *rest = [
-        (name, text, max(len(name), 8)) for name, text in zip(names, texts, strict=True)
-    ]
-    columns = [text.rjust(width) for _, text, width in rest]
-    return "  ".join([first[1].ljust(len(first[0])), *columns]).rstrip()
-
-
-class EpochTable:
-    """Rows that grow from epoch to epoch, with a note below.
-
-    Book: ch. 12, "Progress".
-    """
-
-    def __init__(self) -> None:
-        self.rows: list[Mapping[str, float]] = []
-        self.note = ""
-
-    @property
-    def names(self) -> list[str]:
-        """The names of all figures, in the order in which they came up.
-
-        Book: ch. 12, "Progress".
-        """
-        return list(dict.fromkeys(name for row in self.rows for name in row))
-
-    def __repr__(self) -> str:
-        """Write it for a terminal."""
-        rows = [line(row, self.names) for row in (None, *self.rows) if self.rows]
-        return "\n".join(rows + [self.note] * bool(self.note))
-
-    def _repr_html_(self) -> str:
-        names = self.names
-        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in names)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{c}</td>" for c in cells(row, names)) + "</tr>"
-            for row in self.rows
-        )
-        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        table = f'<table class="table">{table}</table>' if self.rows else ""
-        return f'<div class="results">{table}{note}</div>'
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    texts = [cells(row, names) for row in rows]
+    return table(names, texts, min_width=8, note=note)  # as wide as any figure
 
 
 def _figure(name: str, value: float) -> str:

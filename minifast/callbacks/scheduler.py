@@ -134,8 +134,6 @@ class OneCycle(ParamScheduler):
 
     Source: Smith 2018, "A disciplined approach to neural network hyper-parameters:
     part 1", arXiv 1803.09820, section 4.
-
-    Book: ch. 12, "One cycle".
     """
 
     def __init__(

@@ -135,8 +135,6 @@ def best_row(
     Example:
         >>> best_row([{"valid_loss": 0.5}, {"valid_loss": 0.3}], "valid_loss")
         1
-
-    Book: ch. 12, "Knowing when to stop".
     """
     if mode not in ("auto", "min", "max"):
         raise OptionError("The mode must be auto, min or max.", repr(mode))

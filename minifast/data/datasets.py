@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class MapDataset(Protocol):
-    """What a loader asks of a data set: its length, and a sample for each number.
-
-    Book: ch. 08, "One thing for two".
-    """
+    """What a loader asks of a data set: its length, and a sample for each number."""
 
     def __len__(self) -> int: ...
 
@@ -85,8 +82,6 @@ def count_rows(*tensors: Tensor) -> int:
     Raises:
         DTypeError: If one of them is not a tensor.
         ShapeError: If there are none, their lengths differ, or one has no dimension.
-
-    Book: ch. 08, "One thing for two".
     """
     for tensor in tensors:
         if not isinstance(tensor, Tensor):

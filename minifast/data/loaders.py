@@ -309,8 +309,6 @@ class DataLoaders:
 
         Shape:
             -> what ``train`` gives, such as (B, ...), (B, ...).
-
-        Book: ch. 08, "The first number, and why it is wrong".
         """
         generator = getattr(self.train, "generator", None) or torch.default_generator
         state = generator.get_state()

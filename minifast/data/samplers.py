@@ -21,10 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class SizedIterable(Protocol[T_co]):
-    """What can be gone through again and again, and knows how long that takes.
-
-    Book: ch. 08, "Order".
-    """
+    """What can be gone through again and again, and knows how long that takes."""
 
     def __len__(self) -> int: ...
 
@@ -50,8 +47,6 @@ class Sampler:
         >>> shuffled = Sampler(4, shuffle=True, generator=torch.Generator())
         >>> sorted(shuffled)
         [0, 1, 2, 3]
-
-    Book: ch. 08, "Order".
     """
 
     def __init__(
@@ -90,8 +85,6 @@ class BatchSampler:
         [[0, 1], [2, 3], [4]]
         >>> list(BatchSampler(Sampler(5), 2, drop_last=True))
         [[0, 1], [2, 3]]
-
-    Book: ch. 08, "Order".
     """
 
     def __init__(
@@ -122,8 +115,6 @@ def permutation(n: int, generator: Generator | None = None) -> Tensor:
 
     Shape:
         -> (n,) int64, on the generator's device.
-
-    Book: ch. 08, "Order".
     """
     device = generator.device if generator is not None else "cpu"
     return torch.randperm(n, generator=generator, device=device)
@@ -147,8 +138,6 @@ def count_batches(n_samples: int, batch_size: int, drop_last: bool = False) -> i
     Example:
         >>> count_batches(100, 32), count_batches(100, 32, drop_last=True)
         (4, 3)
-
-    Book: ch. 08, "Order".
     """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise OptionError(

@@ -81,7 +81,7 @@ def load_mnist(data: DatasetPath | None = None, *, normalize: bool = True) -> MN
     Raises:
         DataError: If the files are not MNIST's.
 
-    Book: ch. 00, "The data".
+    Book: ch. 02, "A look at the data".
     """
     data = data or fetch("mnist")
     train_images, train_labels = _read_part(data, "train")
@@ -130,8 +130,6 @@ def read_idx(path: str | os.PathLike[str]) -> torch.Tensor:
 
     Raises:
         DataError: If it is not such a file, or is cut off.
-
-    Book: ch. 00, "The data".
     """
     try:
         with gzip.open(path) as file:

@@ -1,4 +1,4 @@
-"""A tape: tensors that remember how they were computed, and differentiate themselves.
+"""Reverse-mode automatic differentiation on a tape: ``Var`` and its operations.
 
 Each operation below computes a value, and beside it says what it does to a gradient on
 the way back. :meth:`Var.backward` does the rest, for any graph of operations: it walks
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from minifast.errors import DTypeError, ShapeError, describe
+from minifast.errors import DTypeError, ShapeError, describe, named
 from minifast.foundations.products import matrix_sizes
 
 Derivative: TypeAlias = Callable[[Tensor], Tensor]
@@ -277,12 +277,12 @@ def _values(left: Var, right: Operand) -> tuple[Tensor, Any]:
     if not isinstance(b, Tensor) or (b.is_floating_point() and b.dtype != a.dtype):
         must = "The operands of a Var must be Vars or tensors of its dtype, or numbers."
         fix = "Convert one: x.to(dtype), or float(x)."
-        raise DTypeError(must, f"{describe(a)} and {describe(b)}", fix)
+        raise DTypeError(must, named(a=a, b=b), fix)
     try:
         torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError as error:
         must = "Shapes must broadcast: aligned right, sizes are equal or one of them 1."
-        got, fix = f"{describe(a)} and {describe(b)}", "Insert a size of 1: reshape."
+        got, fix = named(a=a, b=b), "Insert a size of 1: reshape."
         raise ShapeError(must, got, fix) from error
     return a, b
 

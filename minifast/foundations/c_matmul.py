@@ -1,4 +1,4 @@
-"""The matrix product as three loops in C, compiled on the spot.
+"""Matrix multiplication as three loops in C, compiled at the first call.
 
 The same loops in the same order as ``matmul_lists`` and ``matmul_loops``: what differs
 is only who runs them. The compiler gets no leave to reorder the sums (no
@@ -47,7 +47,7 @@ void matmul(const float *a, const float *b, float *c,
         }
 }
 """
-"""The whole program: a matrix lies row after row, so a[i, r] is number i * k + r."""
+"""The whole program; a matrix lies row after row, so a[i, r] is number i * k + r."""
 
 
 def find_compiler() -> str | None:

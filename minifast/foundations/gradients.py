@@ -1,4 +1,4 @@
-"""Finite differences: the gradient by its definition, to check every other one.
+"""Numerical gradients by finite differences, and a check of other gradients by them.
 
 Move one input number up and down by a small eps and see how much the result moves. It
 takes two runs for each number, so it is for checking, on small inputs.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minifast.errors import DTypeError, GradientError, ShapeError, describe
+from minifast.errors import DTypeError, GradientError, ShapeError, describe, named
 from minifast.foundations.autograd import Var
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ def finite_difference(
         >>> x = torch.tensor([1.0, 3.0], dtype=torch.float64)
         >>> finite_difference(lambda x: (x**2).sum(), x).round(decimals=6)
         tensor([2., 6.], dtype=torch.float64)
-
-    Book: ch. 03, "Two judges".
     """
     _check_float64("x", x)
     moved = x.detach().clone(memory_format=torch.contiguous_format)
@@ -144,7 +142,7 @@ def _tape_gradients(fn: Callable[..., Any], inputs: Sequence[Tensor]) -> list[Te
 def _compare(i: int, grad: Tensor, numeric: Tensor, rtol: float, atol: float) -> float:
     if grad.shape != numeric.shape:
         must = f"The gradient of input {i} must have the input's shape."
-        got = f"{describe(grad)} for {describe(numeric)}"
+        got = named(grad=grad, input=numeric)
         raise ShapeError(must, got, "Return each gradient in the order of the inputs.")
     if grad.numel() == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""The rungs of the matrix product, slowest idea first; apart, as two modules hold them.
+"""List of all matrix products, slowest first; apart, as two modules hold them.
 
 Book: ch. 01, "The ladder".
 """
@@ -33,8 +33,6 @@ class Rung:
         name: What a table calls it.
         multiply: The function, of two matrices.
         takes: What the function's matrices are: tensors, or lists of rows.
-
-    Book: ch. 01, "The ladder".
     """
 
     name: str

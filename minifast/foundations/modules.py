@@ -1,4 +1,6 @@
-"""What all layers share: remember a call, pass a gradient back, know the parameters.
+"""Layers with hand-written gradients: Module, Sequential, Linear, ReLU and MSE.
+
+A module remembers its last call, passes a gradient back and knows its parameters.
 
 ``backward`` takes the gradient of the loss with respect to a module's output, and
 returns the one with respect to its input, which is the output of the module before.
@@ -21,6 +23,7 @@ from minifast.errors import (
     OptionError,
     ShapeError,
     describe,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -38,19 +41,17 @@ def add_grad(parameter: Tensor, grad: Tensor) -> None:
 
     Shape:
         parameter: any shape, floating; grad: the same shape and dtype.
-
-    Book: ch. 03, "A value used twice".
     """
     if grad.shape != parameter.shape:
         must = "A gradient must have the shape of its parameter."
-        got = f"{describe(grad)}; parameter: {describe(parameter)}"
+        got = named(grad=grad, parameter=parameter)
         raise ShapeError(must, got, "Sum it over the batch; check the transposes.")
     # Not +=, which would change a tensor that somebody else may hold as well.
     parameter.grad = grad if parameter.grad is None else parameter.grad + grad
 
 
 class Module:
-    """A step of a network that can compute its output and its gradients.
+    """Base class of layers, which compute their output and, by hand, their gradients.
 
     A subclass defines ``forward``, of one or more tensors, and ``backward``, of the
     gradient of its output, which begins with :meth:`recall`. A backward belongs to the
@@ -136,7 +137,7 @@ def _check_grad(name: str, grad: Tensor | None, output: Tensor) -> None:
     if grad.shape != output.shape:
         must = f"The gradient of a {name}'s output must have the output's shape."
         fix = "Pass on, unchanged, what the backward of the next module returned."
-        raise ShapeError(must, f"{describe(grad)}; output: {describe(output)}", fix)
+        raise ShapeError(must, named(grad=grad, output=output), fix)
 
 
 def _parameters_in(values: Any) -> Iterator[Tensor]:
@@ -188,23 +189,19 @@ class Sequential(Module):
         return grad
 
 
-def _named(**tensors: Tensor) -> str:
-    return "; ".join(f"{name}: {describe(x)}" for name, x in tensors.items())
-
-
 def _check_input(x: Tensor, weight: Tensor) -> None:
     if x.ndim != 2 or x.shape[1] != weight.shape[1]:
         must = f"The input of this Linear must be (B, {weight.shape[1]})."
         fix = "Make each item one row: x.reshape(len(x), -1)."
-        raise ShapeError(must, _named(x=x, weight=weight), fix)
+        raise ShapeError(must, named(x=x, weight=weight), fix)
     if x.dtype != weight.dtype:
         must = "The input of a Linear must have the dtype of its weights."
         fix = "Use x.to(layer.weight.dtype)."
-        raise DTypeError(must, _named(x=x, weight=weight), fix)
+        raise DTypeError(must, named(x=x, weight=weight), fix)
     if x.device != weight.device:
         must = "The input of a Linear must be on the device of its weights."
         fix = "Use x.to(layer.weight.device)."
-        raise DeviceError(must, _named(x=x, weight=weight), fix)
+        raise DeviceError(must, named(x=x, weight=weight), fix)
 
 
 class Linear(Module):
@@ -309,11 +306,11 @@ def _check_pair(pred: Tensor, target: Tensor) -> None:
     if pred.shape != target.shape:
         must = "Predictions and targets must have the same shape."
         fix = "Squeeze a last dimension of size 1: mse(pred.squeeze(-1), target)."
-        raise ShapeError(must, _named(pred=pred, target=target), fix)
+        raise ShapeError(must, named(pred=pred, target=target), fix)
     if pred.dtype != target.dtype or not pred.is_floating_point():
         must = "Predictions and targets must have the same floating-point dtype."
         fix = "Convert one: target.to(pred.dtype)."
-        raise DTypeError(must, _named(pred=pred, target=target), fix)
+        raise DTypeError(must, named(pred=pred, target=target), fix)
 
 
 class MSE(Module):

@@ -1,4 +1,4 @@
-"""The matrix product, from three Python loops down to one call of the library.
+"""Matrix multiplication, from three Python loops down to one call of the library.
 
 Every function computes the same c = a b: c[i, j] is the sum over r of a[i, r] b[r, j].
 Letters: ``n, k, m`` are sizes, (n, k) times (k, m) is (n, m); ``i, j, r`` are indices
@@ -16,10 +16,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from minifast.errors import DeviceError, DTypeError, ShapeError, describe
+from minifast.errors import DeviceError, DTypeError, ShapeError, describe, named
 
 Matrix: TypeAlias = Sequence[Sequence[float]]
-"""A matrix without tensors: a list of rows, each a list of numbers."""
+"""A matrix without tensors, as a list of rows, each a list of numbers."""
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -46,8 +46,6 @@ def list_sizes(a: Matrix, b: Matrix) -> tuple[int, int, int]:
 
     Shape:
         a: n lists of k numbers; b: k lists of m numbers -> three integers.
-
-    Book: ch. 01, "The package".
     """
     _check_rows("a", a)
     _check_rows("b", b)
@@ -75,33 +73,27 @@ def matrix_sizes(a: Tensor, b: Tensor) -> tuple[int, int, int]:
     Example:
         >>> matrix_sizes(torch.zeros(5, 784), torch.zeros(784, 10))
         (5, 784, 10)
-
-    Book: ch. 01, "The package".
     """
     if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
         must, fix = "Both matrices must be tensors.", "torch.tensor(x) makes one."
-        raise DTypeError(must, _both(a, b), fix)
+        raise DTypeError(must, named(a=a, b=b), fix)
     if a.ndim != 2 or b.ndim != 2:
         must = "Both matrices must have two dimensions, (n, k) and (k, m)."
         fix = "A vector x becomes a row with x[None, :], a column with x[:, None]."
-        raise ShapeError(must, _both(a, b), fix)
+        raise ShapeError(must, named(a=a, b=b), fix)
     if a.shape[1] != b.shape[0]:
         must = "The rows of b must be as many as the columns of a."
-        raise ShapeError(must, _both(a, b), _transpose_hint(a, b))
+        raise ShapeError(must, named(a=a, b=b), _transpose_hint(a, b))
     if a.dtype != b.dtype:
         must, fix = "Both matrices must have the same dtype.", "Use b.to(a.dtype)."
-        raise DTypeError(must, _both(a, b), fix)
+        raise DTypeError(must, named(a=a, b=b), fix)
     if a.device != b.device:
         must, fix = "Both matrices must be on one device.", "Use b.to(a.device)."
-        raise DeviceError(must, _both(a, b), fix)
+        raise DeviceError(must, named(a=a, b=b), fix)
     if a.dtype not in _FLOATS and not (a.dtype == torch.int64 and a.is_cpu):
         must = "The matrices must hold floating-point numbers (on a CPU also int64)."
-        raise DTypeError(must, _both(a, b), "Use a.float() and b.float().")
+        raise DTypeError(must, named(a=a, b=b), "Use a.float() and b.float().")
     return *a.shape, b.shape[1]
-
-
-def _both(a: object, b: object) -> str:
-    return f"a: {describe(a)}; b: {describe(b)}"
 
 
 def _transpose_hint(a: Tensor, b: Tensor) -> str:
@@ -137,7 +129,7 @@ def matmul_loops(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with three loops over the elements of tensors.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "Three loops".
     """
@@ -154,7 +146,7 @@ def matmul_slices(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with two loops: row times column, summed by the library.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "A row times a column".
     """
@@ -170,7 +162,7 @@ def matmul_broadcast(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with one loop: a row, stood up, scales the rows of ``b``.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "One loop".
     """
@@ -188,7 +180,7 @@ def matmul_no_loop(a: Tensor, b: Tensor) -> Tensor:
     and 10 classes in float32 that is 1.6 GB, where the result itself takes 2 MB.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "No loop, and what it costs".
     """
@@ -200,7 +192,7 @@ def matmul_einsum(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices by naming their axes: k, missing on the right, is summed.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Book: ch. 01, "Saying what we mean: einsum".
     """
@@ -212,7 +204,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Multiply two matrices with the library's own product, after checking them.
 
     Shape:
-        a: (n, k); b: (k, m), see :func:`matrix_sizes` -> (n, m) of the same dtype.
+        a: (n, k); b: (k, m), of one dtype -> (n, m) of the same dtype.
 
     Example:
         >>> matmul(torch.ones(2, 3), torch.ones(3, 4)).shape

@@ -64,6 +64,13 @@ Event = Literal[
 ]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
+Stage = Literal["train", "validate", "predict"]  # what a pass over a loader is for
+STAGES: dict[Stage, tuple[Event, Event]] = {
+    "train": ("before_train", "after_train"),
+    "validate": ("before_validate", "after_validate"),
+    "predict": ("before_predict", "after_predict"),
+}
+
 Verb = Literal["forward", "get_loss", "backward", "step"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 _AROUND = {f"around_{verb}": verb for verb in VERBS}
@@ -92,32 +99,29 @@ class Order(IntEnum):
     FIRST = -1_000
     """``Trace``, which wants to see an event before anybody can raise."""
     DEVICE = -100
-    """``DeviceCallback``: everybody else finds the batch where it is used."""
+    """``DeviceCallback``, so that everybody else finds the batch where it is used."""
     MEASURE = -50
-    """``MetricsCallback``: everybody else finds the figures in ``learn.row``."""
+    """``MetricsCallback``, so that everybody else finds the figures in ``learn.row``."""
     ACCUMULATE = -10
-    """``GradientAccumulation``: it completes the gradient that others then change."""
+    """``GradientAccumulation``, which completes the gradient that others change."""
     USUAL = 0
     """Schedules, ``Recorder``, and your own callbacks if you say nothing."""
     CLIP = 10
-    """``GradientClip``: the last to touch the gradient."""
+    """``GradientClip``, the last to touch the gradient."""
     SHOW = 60
-    """``ProgressCallback``, ``CSVLogger``: they read what has been measured."""
+    """``ProgressCallback`` and ``CSVLogger``, which read what has been measured."""
     SCHEDULE = 70
-    """``TorchScheduler``: it goes on by figures that have been shown."""
+    """``TorchScheduler``, which goes on by figures that have been shown."""
     SAVE = 90
-    """``Checkpoint``: it saves what all of these have updated."""
+    """``Checkpoint``, which saves what all of these have updated."""
     STOP = 100
-    """``EarlyStopping``, ``TerminateOnNaN``: nobody misses the end of a last epoch."""
+    """``EarlyStopping`` and ``TerminateOnNaN``; nobody misses the end of a last epoch."""
     LAST = 1_000
-    """``SingleBatch``, ``lr_find``: after all who have something to do with a batch."""
+    """``SingleBatch`` and ``lr_find``, after all who have something to do with a batch."""
 
 
 class EventError(UnknownNameError, TypeError):
-    """A method of a callback is named like an event but is none, or takes no learner.
-
-    Book: ch. 11, "The protocol".
-    """
+    """A callback's method is named like an event but is none, or takes no learner."""
 
 
 class Cancel(Exception):
@@ -126,8 +130,6 @@ class Cancel(Exception):
     Args:
         reason: Why, for the reader; what ``CancelFit`` says is kept in
             ``learn.stop_reason``.
-
-    Book: ch. 11, "The protocol".
     """
 
     raised_in: ClassVar[str] = "no event: raise one of its kinds, CancelFit say"
@@ -194,7 +196,7 @@ class Callback:
         ...     n = 0
         ...     def after_batch(self, learn):
         ...         self.n += 1
-        >>> class Typo(Callback):  # doctest: +ELLIPSIS
+        >>> class Typo(Callback):
         ...     def after_bach(self, learn): ...
         Traceback (most recent call last):
         ...
@@ -364,8 +366,6 @@ def handlers_by_event(cbs: Iterable[Callback]) -> dict[Event, tuple[Handler, ...
         ...     def before_fit(self, learn): ...
         >>> [event for event, found in handlers_by_event([Hello()]).items() if found]
         ['before_fit']
-
-    Book: ch. 11, "Who listens to what".
     """
     ordered = sorted(checked(cbs), key=lambda cb: cb.order)  # keeps the order of ties
     return {

@@ -9,7 +9,7 @@ Book: ch. 11, "The protocol".
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from torch.amp import GradScaler
 from minifast.learner import checks
 from minifast.learner.batches import n_averaged, n_batches, split_batch
 from minifast.learner.callback import (
+    STAGES,
     Cancel,
     CancelBatch,
     CancelEpoch,
@@ -38,14 +39,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from minifast.data import DataLoaders
-    from minifast.learner.callback import Callback, Event, Handler, Verb
+    from minifast.learner.callback import Callback, Event, Handler, Stage, Verb
 
-Stage = Literal["train", "validate", "predict"]
-_ANNOUNCED: dict[Stage, tuple[Event, Event]] = {
-    "train": ("before_train", "after_train"),
-    "validate": ("before_validate", "after_validate"),
-    "predict": ("before_predict", "after_predict"),
-}
 
 
 class TrainingLoop:
@@ -130,7 +125,7 @@ class TrainingLoop:
 
     @property
     def targets(self) -> tuple[Any, ...]:
-        """The targets that the loader gave: what metrics compare with."""
+        """The targets that the loader gave, for metrics to compare with."""
         return split_batch(self.true_batch, self.inputs)[1]
 
     @property
@@ -248,7 +243,7 @@ class TrainingLoop:
         self.emit("after_epoch")
 
     def _pass(self, dl: Iterable[Any], stage: Stage) -> None:
-        before, after = _ANNOUNCED[stage]
+        before, after = STAGES[stage]
         with self._modes(dl, stage), self._scope(CancelEpoch, "cleanup_pass"):
             self.emit(before)
             for self.iter, self.batch in enumerate(dl):

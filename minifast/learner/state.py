@@ -87,8 +87,6 @@ def training_state(learn: Learner, cbs: Iterable[Callback]) -> dict[str, Any]:
 
     Returns:
         Plain values and tensors, which share their memory with the Learner's.
-
-    Book: ch. 12.
     """
     return learn.state_dict() | {
         "step_count": learn.step_count,
@@ -108,8 +106,6 @@ def set_training_state(
         cbs: The callbacks; each takes the next saved state of its class, if any is
             left.
         state: What ``training_state`` returned.
-
-    Book: ch. 12.
     """
     learn.load_state_dict(state)
     learn.step_count = state["step_count"]
@@ -132,8 +128,6 @@ def random_state(dls: DataLoaders) -> dict[str, Any]:
     Returns:
         Plain values and tensors. NumPy's global generator is not among them; nothing
         in this package draws from it.
-
-    Book: ch. 12.
     """
     return {
         "python": random.getstate(),
@@ -149,8 +143,6 @@ def set_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
     Args:
         dls: The loaders.
         state: What ``random_state`` returned, here or in another process.
-
-    Book: ch. 12.
     """
     random.setstate(state["python"])
     torch.set_rng_state(state["torch"])

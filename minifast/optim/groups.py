@@ -19,8 +19,6 @@ def get_hypers(opt: Optimizer) -> list[dict[str, Any]]:
 
     Args:
         opt: The optimizer.
-
-    Book: ch. 12, "The callback that sets it".
     """
     return [
         {name: value for name, value in group.items() if name != "params"}
@@ -34,8 +32,6 @@ def set_hypers(opt: Optimizer, saved: Sequence[dict[str, Any]]) -> None:
     Args:
         opt: The optimizer, with the same groups; some added since stay as they are.
         saved: One dictionary for each group.
-
-    Book: ch. 12, "The callback that sets it".
     """
     for group, hypers in zip(opt.param_groups, saved, strict=False):
         for name in group.keys() - hypers.keys() - {"params"}:
@@ -57,8 +53,6 @@ def get_hyper(group: dict[str, Any], name: str) -> float:
     Example:
         >>> get_hyper({"lr": 0.1, "betas": (0.9, 0.99)}, "momentum")
         0.9
-
-    Book: ch. 12, "The callback that sets it".
     """
     if name in group:
         return float(group[name])
@@ -78,8 +72,6 @@ def set_hyper(group: dict[str, Any], name: str, value: float) -> None:
 
     Raises:
         UnknownNameError: If the group has none of that name.
-
-    Book: ch. 12, "The callback that sets it".
     """
     get_hyper(group, name)
     if name in group:

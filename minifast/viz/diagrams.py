@@ -1,4 +1,4 @@
-"""Boxes and arrows: the book's roadmap, a chain of layers, the graph of a tape.
+"""Diagrams of boxes and arrows: roadmap, a chain of layers, the graph of a tape.
 
 Book: the introduction; ch. 03, "The chain rule" and "A tape".
 """

@@ -1,4 +1,4 @@
-"""Show images side by side.
+"""Batches of images, shown as one grid.
 
 Book: ch. 02, "A look at the data".
 """

@@ -1,4 +1,4 @@
-"""The visual style of the book, and how to switch it on.
+"""The colours and the matplotlib style of the book.
 
 The colours are those of Okabe and Ito, chosen to stay apart for every common kind of
 colour blindness; the ones too light to read on white paper are left out. A figure keeps
@@ -9,11 +9,12 @@ Source: Okabe and Ito, "Color Universal Design", 2008. Book: ch. 00, "Figures".
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import matplotlib.pyplot as plt
 from cycler import cycler
+
+from minifast.book import in_notebook
 
 COLORS = {
     "blue": "#0072B2",
@@ -63,7 +64,7 @@ def use_style() -> None:
     Book: ch. 00, "Figures".
     """
     plt.rcParams.update(_STYLE)
-    if "ipykernel" not in sys.modules:
+    if not in_notebook():
         return
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 

@@ -65,7 +65,7 @@ def test_it_builds_without_a_warning(first):
 
 
 def test_the_end_of_a_build_names_pages_and_place(first):
-    assert re.search(r"01-first +\d+\.\d s +\d+ KB  executed", first.output)
+    assert re.search(r"01-first +\d+\.\d s +\d+ KB +executed", first.output)
     assert "The site: " in first.output
     assert "index.html" in first.output
 

@@ -1,13 +1,11 @@
 import subprocess
 import sys
-import types
 
 import pytest
 import torch
 
-import minifast
 from minifast.book import environment, scale, stamp
-from minifast.errors import OptionError
+from minifast.errors import UnknownNameError
 
 
 @pytest.mark.parametrize(("value", "expected"), [("small", 1), ("full", 2), (None, 1)])
@@ -21,16 +19,8 @@ def test_the_scale_chooses(monkeypatch, value, expected):
 
 def test_an_unknown_scale_is_refused(monkeypatch):
     monkeypatch.setenv("MINIFAST_SCALE", "huge")
-    with pytest.raises(OptionError, match=r"small or full\.\n  got: 'huge'\n  fix: "):
+    with pytest.raises(UnknownNameError, match=r"one of: full, small\.\n  got: 'huge'"):
         scale(small=1, full=2)
-
-
-def test_the_environment_names_machine_and_versions():
-    about = environment()
-    assert about["torch"] == torch.__version__
-    assert about["minifast"] == minifast.__version__
-    assert about["threads"] == str(torch.get_num_threads())
-    assert all(isinstance(text, str) and text for text in about.values())
 
 
 class Digits:
@@ -61,6 +51,8 @@ def test_a_stamp_holds_what_the_footer_says(monkeypatch, stamped):
     assert stamped["scale"] == "small"
     assert stamped["commit"] == "0123456789ab"
     assert stamped["versions"]["torch"] == torch.__version__
+    facts = {name: stamped[name] for name in ("device", "cpu", "threads", "platform")}
+    assert facts | stamped["versions"] == environment()
     assert stamped["seconds"] >= 0
 
 
@@ -73,15 +65,3 @@ def test_without_git_a_stamp_has_no_commit(monkeypatch, stamped):
     monkeypatch.setattr(subprocess, "run", no_git)
     stamp()
     assert stamped["commit"] == ""
-
-
-def test_the_processor_is_named_without_proc(monkeypatch):
-    module = sys.modules["minifast.book.provenance"]
-
-    def no_file(self, *args, **kwargs):
-        raise FileNotFoundError(self)
-
-    monkeypatch.setattr(module.Path, "read_text", no_file)
-    fake = types.SimpleNamespace(processor=lambda: "", machine=lambda: "arm64")
-    monkeypatch.setattr(module, "platform", fake)
-    assert module._cpu_name() == "arm64"

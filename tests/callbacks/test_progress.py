@@ -9,16 +9,15 @@ from minifast.callbacks import progress
 from minifast.callbacks.metrics import MetricsCallback
 from minifast.callbacks.progress import (
     CSVLogger,
-    EpochTable,
     Notebook,
     Plain,
     ProgressCallback,
     Terminal,
     cells,
-    line,
+    epoch_table,
     make_screen,
 )
-from minifast.errors import OptionError
+from minifast.errors import UnknownNameError
 from minifast.learner import Callback, CancelEpoch, CancelFit
 from minifast.metrics import accuracy
 
@@ -146,7 +145,7 @@ def test_the_screen_suits_the_place(monkeypatch, kernel, terminal, kind):
 def test_the_screen_can_be_chosen():
     assert type(make_screen("plain")) is Plain
     assert type(make_screen("terminal")) is Terminal
-    with pytest.raises(OptionError, match="auto or one of: terminal, notebook, plain"):
+    with pytest.raises(UnknownNameError, match="one of: auto, notebook, plain, termin"):
         make_screen("paper")
 
 
@@ -261,21 +260,9 @@ def test_figures_are_written_to_be_read(name, value, text):
     assert cells({name: value}, [name]) == [text]
 
 
-def test_lines_stand_below_each_other():
-    names = ["epoch", "valid_loss", "accuracy", "time_s"]
-    assert [line(row, names) for row in (None, *ROWS)] == [
-        "epoch  valid_loss  accuracy    time_s",
-        "0          0.5322         -       1.3",
-        "1          0.2500    0.9000      61.0",
-    ]
-
-
-def test_a_table_prints_all_names_that_came_up():
-    table = EpochTable()
-    assert repr(table) == ""
-    table.rows += ROWS
-    table.note = "stopped: enough"
-    assert repr(table).splitlines() == [
+def test_a_table_has_all_names_that_came_up_and_a_note_below():
+    assert repr(epoch_table([])) == ""
+    assert repr(epoch_table(ROWS, "stopped: enough")).splitlines() == [
         "epoch  valid_loss    time_s  accuracy",
         "0          0.5322       1.3         -",
         "1          0.2500      61.0    0.9000",
@@ -283,17 +270,17 @@ def test_a_table_prints_all_names_that_came_up():
     ]
 
 
-def test_on_a_page_it_is_one_table_and_text_is_escaped():
-    table = EpochTable()
-    table.rows += [{"a<b": 1.0}]
-    table.note = "<loss>"
-    page = table._repr_html_()
-    assert page.count("<table") == 1
-    assert '<th scope="col">a&lt;b</th>' in page
+def test_lines_of_a_file_are_those_of_the_table(capsys):
+    screen, rows = Plain(), [{"epoch": 0, "valid_loss": 0.5, "time_s": 1.26}] * 2
+    for row in rows:
+        screen.row(row)
+    assert capsys.readouterr().out == f"{epoch_table(rows)}\n"
+
+
+def test_on_a_page_figures_are_written_like_in_a_terminal():
+    page = epoch_table([{"loss": 1.0}], "<loss>")._repr_html_()
     assert "<td>1.0000</td>" in page
     assert page.endswith("<p>&lt;loss&gt;</p></div>")
-    table.rows, table.note = [], ""
-    assert table._repr_html_() == '<div class="results"></div>'
 
 
 class Figures(Callback):

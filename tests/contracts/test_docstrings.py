@@ -1,6 +1,7 @@
 """Every public name says what it is, its shapes, and where the book explains it."""
 
 import ast
+import itertools
 import re
 
 import pytest
@@ -100,6 +101,64 @@ def test_the_headings_that_docstrings_quote_exist(source, root):
     assert not lost, f"{source.name}: no such heading: {sorted(set(lost))}"
 
 
+def pages(root, docstring):
+    """Yield the texts of the pages that a docstring's ``Book:`` names."""
+    for book in BOOK.findall(docstring or ""):
+        outside_titles = re.sub(r'"[^"]*"', "", book)
+        names = [f"{number}-*.md" for number in re.findall(r"\b\d\d\b", outside_titles)]
+        names += ["intro.md"] * ("the introduction" in " ".join(book.split()))
+        for name in names:
+            for page in (root / "book").glob(name):
+                yield page.read_text(encoding="utf-8")
+
+
+def is_shown(root, name, docstring):
+    """Whether a name is a word on a page that its docstring names, or it names none."""
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    return "Book:" not in (docstring or "") or any(
+        word.search(text) for text in pages(root, docstring)
+    )
+
+
+def test_the_chapters_that_docstrings_name_show_the_name(source, root):
+    lost = [
+        name
+        for name, node in public_definitions(source)
+        if not is_shown(root, node.name, ast.get_docstring(node))
+    ]
+    assert not lost, f"{source.name}: not in the chapter named: {', '.join(lost)}"
+
+
+def described_values(source):
+    """Yield (name, docstring) of properties, and of constants and attributes."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef):
+            if any("property" in ast.unparse(d) for d in node.decorator_list):
+                yield node.name, ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Module | ast.ClassDef):
+            for before, after in itertools.pairwise(node.body):
+                if isinstance(before, ast.Assign | ast.AnnAssign) and is_text(after):
+                    target = getattr(before, "target", None) or before.targets[0]
+                    yield ast.unparse(target), after.value.value
+
+
+def is_text(node):
+    constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return constant and isinstance(node.value.value, str)
+
+
+def reads_as_type(docstring):
+    """Whether napoleon would take the beginning of the first line for a type."""
+    first_line = re.sub(r"(:\w+:)?`+[^`]*`+", "", docstring.strip().split("\n")[0])
+    return re.search(r":\s*\S", first_line) is not None
+
+
+def test_no_value_is_described_as_if_by_its_type(source):
+    """A colon in the first line is read as ``type: description`` on the API pages."""
+    bad = [name for name, text in described_values(source) if reads_as_type(text)]
+    assert not bad, f"{source.name}: a colon in the first line of {', '.join(bad)}"
+
+
 def test_foundations_name_their_chapters(sources, root):
     named = {
         chapter
@@ -131,3 +190,44 @@ def test_the_test_itself_reads_references():
     text = 'What.\n\n    Book: ch. 00, "A" and\n    "B"; ch. 12, "C".\n\n    ch. 7.\n'
     source = type("Source", (), {"tree": ast.parse(f'"""{text}"""')})
     assert list(references(source)) == [("00", ["A", "B"]), ("12", ["C"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "docstring", "shown"),
+    [
+        ("walk", 'Go.\n\nBook: ch. 01, "How to run".', True),
+        ("run", 'Go.\n\nBook: ch. 01, "How to run".', False),  # in the title only
+        ("wal", "Go. Book: ch. 01.", False),  # in a word only
+        ("sit", "Go.\n\nBook: ch. 01 and 02.", True),
+        ("lie", "Go.\n\nBook: ch. 01; the\nintroduction.", True),
+        ("fly", "Go.", True),
+    ],
+)
+def test_the_test_itself_looks_for_names_in_chapters(tmp_path, name, docstring, shown):
+    folder = tmp_path / "book"
+    folder.mkdir()
+    texts = {
+        "01-a.md": "`walk()`",
+        "02-b.md": "sit\n",
+        "intro.md": "lie",
+        "03.md": "fly",
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text)
+    assert is_shown(tmp_path, name, docstring) is shown
+
+
+@pytest.mark.parametrize(
+    ("code", "bad"),
+    [
+        ('"""A: b."""\nx = 1\n"""Rows: two."""', ["x"]),
+        ('x: int = 1\n"""One; see :func:`f`.\nAs: so."""', []),
+        ('class C:\n    x = 1\n    """Rows:\n    two."""', []),
+        ("class C:\n    @property\n    def x(self):\n        'int: rows'", ["x"]),
+        ("def f():\n    'Rows: two.'", []),
+    ],
+)
+def test_the_test_itself_sees_values_described_by_type(code, bad):
+    source = type("Source", (), {"tree": ast.parse(code)})
+    found = [name for name, text in described_values(source) if reads_as_type(text)]
+    assert found == bad

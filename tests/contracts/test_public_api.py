@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import os
+import re
 from pathlib import Path
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
@@ -73,3 +74,17 @@ def test_no_module_bears_the_name_of_what_its_package_hands_out(sources):
     modules = {source.name for source in sources}
     handed_out = {f"{s.name}.{name}" for s in sources for name in exported(s)}
     assert not modules & handed_out
+
+
+def test_whatever_a_room_hands_out_is_on_an_api_page(sources, root):
+    pages = (root / "book" / "api").glob("*.md")
+    texts = (page.read_text(encoding="utf-8") for page in pages)
+    documented = [m for t in texts for m in re.findall(r"automodule:: (\S+)", t)]
+    defined = {
+        getattr(getattr(importlib.import_module(source.name), name), "__module__", "")
+        for source in filter(is_face, sources)
+        for name in exported(source)
+    }
+    ours = {name for name in defined if name.startswith("minifast.")}
+    assert ours - {"minifast.cli"} <= set(documented), "Add them to book/api"
+    assert len(documented) == len(set(documented)), "One module is on two pages"

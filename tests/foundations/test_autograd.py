@@ -240,7 +240,7 @@ REFUSED = {
         ShapeError,
         (
             "Shapes must broadcast: aligned right, sizes are equal or one of them 1.\n"
-            "  got: tensor (2, 3) float32 on cpu and tensor (2,) float32 on cpu\n"
+            "  got: a: tensor (2, 3) float32 on cpu; b: tensor (2,) float32 on cpu\n"
             "  fix: Insert a size of 1: reshape."
         ),
     ),
@@ -249,7 +249,7 @@ REFUSED = {
         DTypeError,
         (
             "The operands of a Var must be Vars or tensors of its dtype, or numbers.\n"
-            "  got: tensor (2, 3) float32 on cpu and tensor (3,) float64 on cpu\n"
+            "  got: a: tensor (2, 3) float32 on cpu; b: tensor (3,) float64 on cpu\n"
             "  fix: Convert one: x.to(dtype), or float(x)."
         ),
     ),
@@ -258,7 +258,7 @@ REFUSED = {
         DTypeError,
         (
             "The operands of a Var must be Vars or tensors of its dtype, or numbers.\n"
-            "  got: tensor (2, 3) float32 on cpu and str of length 3\n"
+            "  got: a: tensor (2, 3) float32 on cpu; b: str of length 3\n"
             "  fix: Convert one: x.to(dtype), or float(x)."
         ),
     ),

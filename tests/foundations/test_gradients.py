@@ -127,6 +127,6 @@ def test_gradients_must_be_as_many_and_as_large_as_the_inputs(double):
         gradcheck(lambda a: a.sum(), double(2), grads=[double(1)])
     assert str(caught.value) == (
         "The gradient of input 0 must have the input's shape.\n"
-        "  got: tensor (1,) float64 on cpu for tensor (2,) float64 on cpu\n"
+        "  got: grad: tensor (1,) float64 on cpu; input: tensor (2,) float64 on cpu\n"
         "  fix: Return each gradient in the order of the inputs."
     )

@@ -84,7 +84,8 @@ def test_a_gradient_of_another_shape_is_not_added():
         add_grad(torch.zeros(2, 3), torch.zeros(3))
     assert str(caught.value) == (
         "A gradient must have the shape of its parameter.\n"
-        "  got: tensor (3,) float32 on cpu; parameter: tensor (2, 3) float32 on cpu\n"
+        "  got: grad: tensor (3,) float32 on cpu; "
+        "parameter: tensor (2, 3) float32 on cpu\n"
         "  fix: Sum it over the batch; check the transposes."
     )
 
@@ -160,7 +161,8 @@ def test_a_gradient_of_another_shape_is_refused_and_the_call_not_lost():
         relu.backward(torch.ones(4, 1))
     assert str(caught.value) == (
         "The gradient of a ReLU's output must have the output's shape.\n"
-        "  got: tensor (4, 1) float32 on cpu; output: tensor (4, 2) float32 on cpu\n"
+        "  got: grad: tensor (4, 1) float32 on cpu; "
+        "output: tensor (4, 2) float32 on cpu\n"
         "  fix: Pass on, unchanged, what the backward of the next module returned."
     )
     assert torch.equal(relu.backward(torch.ones(4, 2)), torch.ones(4, 2))

@@ -9,7 +9,7 @@ those outputs trustworthy:
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
 - ``gate``: the build fails on what Sphinx would let through;
-- ``chapters``: links from the API pages to the chapters that docstrings name;
+- ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``surroundings``, ``console``: the same conditions everywhere, and few words;
 - ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
@@ -122,6 +122,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", cache.choose, priority=100)
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.link_chapters)
+    app.connect("autodoc-skip-member", chapters.leave_out)
     app.connect("source-read", build.begin_page)
     app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)

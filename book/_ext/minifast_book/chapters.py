@@ -1,17 +1,20 @@
-"""Turn what a docstring says of its chapter into a link to it.
+"""The API pages: which names they show, and links from docstrings to chapters.
 
-A docstring of the package ends in a line such as ``Book: ch. 01, "One loop".``; on the
-API page the chapter's number leads to the chapter.
+A page documents the modules of a room, and shows of each what the room hands out, since
+that is where names are imported from. A docstring ends in a line such as
+``Book: ch. 01, "One loop".``; on the page the chapter's number leads to the chapter.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+OWN_NAMES = ("minifast.datasets.mnist", "minifast.datasets.standin")
 NAMED = re.compile(r"\bch\. (?P<number>\d\d)\b")
 
 
@@ -28,3 +31,35 @@ def link_chapters(
     for i, line in enumerate(lines):
         if "Book: ch. " in line:
             lines[i] = NAMED.sub(link, line)
+
+
+def leave_out(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
+    """Say whether to leave a member out; None leaves the decision to others."""
+    module = app.env.temp_data.get("autodoc:module") or ""
+    owner = app.env.temp_data.get("autodoc:class") or ""
+    hidden = (what == "module" and not is_handed_out(module, name)) or (
+        what == "class" and is_told_by_callback(module, owner, name)
+    )
+    return True if hidden else None
+
+
+def is_handed_out(module: str, name: str) -> bool:
+    """Whether a reader imports the name from the room that the module is in.
+
+    The few modules that are imported by their own names hand out all they define.
+    """
+    if module in OWN_NAMES:
+        return True
+    room = sys.modules.get(".".join(module.split(".")[:2]))
+    return name in getattr(room, "__all__", [name])
+
+
+def is_told_by_callback(module: str, owner: str, name: str) -> bool:
+    """Whether it overrides what ``Callback`` has, events above all, and tells there."""
+    base = getattr(sys.modules.get("minifast.learner"), "Callback", None)
+    owner_class = getattr(sys.modules.get(module), owner, None)
+    if base is None or not isinstance(owner_class, type) or owner_class is base:
+        return False
+    return issubclass(owner_class, base) and hasattr(base, name)

@@ -17,6 +17,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from minifast.book import cpu_name
 from minifast_book import available
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +32,7 @@ def facts() -> dict[str, str]:
         "lock": _digest([ROOT / "requirements" / "book.txt"], ROOT),
         "python": platform.python_version(),
         "versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
-        "device": f"{_processor()}; {_gpus()}",
+        "device": f"{cpu_name()}; {_gpus()}",
         "threads": _threads(),
         "scale": os.environ.get("MINIFAST_SCALE", "small"),
         "data": os.environ.get("MINIFAST_DATA", "auto"),
@@ -67,15 +68,6 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _gpus() -> str:

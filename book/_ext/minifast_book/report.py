@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minifast.book import table
 from minifast_book.cache import FACTS
 from minifast_book.console import say
 from minifast_book.images import weigh
@@ -49,19 +50,22 @@ def write(app: Sphinx, pages: list[Page]) -> None:
 def print_table(app: Sphinx, pages: list[Page]) -> None:
     """Print what each page took and weighs, and where the site is."""
     executed = [page for page in pages if page.notebook]
-    width = max([len(page.name) for page in executed], default=4)
     rows = [
-        f"{page.name:{width}}  {page.seconds:7.1f} s  "
-        f"{weigh(page.built) / 1000:7.0f} KB  {'executed' if page.fresh else 'kept'}"
+        (
+            page.name,
+            f"{page.seconds:.1f} s",
+            f"{weigh(page.built) / 1000:.0f} KB",
+            "executed" if page.fresh else "kept",
+        )
         for page in executed
     ]
     seconds = sum(page.seconds for page in executed if page.fresh)
-    total = f"{'executed now':{width}}  {seconds:7.1f} s"
     root = Path(app.outdir, f"{app.config.root_doc}.html")
+    note = f"executed now: {seconds:.1f} s"
     if not os.environ.get("BOOK_PARTIAL"):
-        total += f"\nThe site: {os.path.relpath(root)}"
-    table = "\n".join([*rows, total])
-    say(f"\n{table}\n")
+        note += f"\nThe site: {os.path.relpath(root)}"
+    header = ["page", "time", "weight", "outputs"]
+    say(f"\n{table(header, rows, min_width=8, note=note)}\n")
 
 
 def _execution(page: Page) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import json
 
 from minifast_book import available
 
-from minifast.datasets.cache import Content, Entry
+from minifast.datasets import cache  # whose layout the extension reads
 
 
 def make_mirror(folder, **sets):
@@ -14,7 +14,7 @@ def make_mirror(folder, **sets):
 
 def fill(folder):
     (folder / "train.txt").write_text("words\n")
-    return Content("mirror", "a test")
+    return cache.Content("mirror", "a test")
 
 
 def test_nothing_is_there_at_first():
@@ -22,12 +22,12 @@ def test_nothing_is_there_at_first():
 
 
 def test_a_real_set_in_the_cache_of_the_package_counts():
-    written = Entry("imdb", real=True).write(fill)
+    written = cache.Entry("imdb", real=True).write(fill)
     assert available.describe() == f"imdb {written.sha256[:12]}"
 
 
 def test_a_stand_in_does_not_count():
-    Entry("fsdd", real=False).write(fill)
+    cache.Entry("fsdd", real=False).write(fill)
     assert available.describe() == ""
 
 

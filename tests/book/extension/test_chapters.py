@@ -1,7 +1,10 @@
 from types import SimpleNamespace
 
 import pytest
-from minifast_book.chapters import link_chapters
+from minifast_book.chapters import leave_out, link_chapters
+
+import minifast.callbacks
+import minifast.losses  # noqa: F401  (autodoc would have imported it)
 
 
 @pytest.mark.parametrize(
@@ -18,3 +21,40 @@ def test_the_chapter_of_a_docstring_is_linked(line, linked):
     lines = ["Multiply.", line]
     link_chapters(SimpleNamespace(env=env), "function", "matmul", None, None, lines)
     assert lines == ["Multiply.", linked]
+
+
+def is_left_out(module, name, owner=""):
+    data = {"autodoc:module": module, "autodoc:class": owner}
+    app = SimpleNamespace(env=SimpleNamespace(temp_data=data))
+    what = "class" if owner else "module"
+    return leave_out(app, what, name, None, False, None)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "left_out"),
+    [
+        ("minifast.callbacks.recorder", "Recorder", None),
+        ("minifast.callbacks.progress", "make_screen", True),
+        ("minifast.callbacks", "default_cbs", None),
+        ("minifast.losses", "cross_entropy", None),  # a room that is one file
+        ("minifast.datasets.mnist", "read_idx", None),  # imported by its own name
+        ("elsewhere.module", "anything", None),
+    ],
+)
+def test_a_page_shows_what_readers_can_import_from_the_room(module, name, left_out):
+    assert is_left_out(module, name) is left_out
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "name", "left_out"),
+    [
+        ("minifast.callbacks.recorder", "Recorder", "after_batch", True),
+        ("minifast.callbacks.recorder", "Recorder", "rehearses", True),
+        ("minifast.callbacks.recorder", "Recorder", "values", None),
+        ("minifast.learner.callback", "Callback", "after_batch", None),
+        ("minifast.learner.learner", "Learner", "state_dict", None),
+        ("elsewhere.module", "Anything", "after_batch", None),
+    ],
+)
+def test_what_a_callback_overrides_is_told_once(module, owner, name, left_out):
+    assert is_left_out(module, name, owner) is left_out
