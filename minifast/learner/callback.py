@@ -101,7 +101,7 @@ class Order(IntEnum):
     DEVICE = -100
     """``DeviceCallback``, so that everybody else finds the batch where it is used."""
     MEASURE = -50
-    """``MetricsCallback``, so that everybody else finds the figures in ``learn.row``."""
+    """``MetricsCallback``, so that everybody else finds ``learn.row`` filled."""
     ACCUMULATE = -10
     """``GradientAccumulation``, which completes the gradient that others change."""
     USUAL = 0
@@ -115,9 +115,9 @@ class Order(IntEnum):
     SAVE = 90
     """``Checkpoint``, which saves what all of these have updated."""
     STOP = 100
-    """``EarlyStopping`` and ``TerminateOnNaN``; nobody misses the end of a last epoch."""
+    """``EarlyStopping``, ``TerminateOnNaN``, after all who end an epoch."""
     LAST = 1_000
-    """``SingleBatch`` and ``lr_find``, after all who have something to do with a batch."""
+    """``SingleBatch``, ``lr_find``, after all who have to do with a batch."""
 
 
 class EventError(UnknownNameError, TypeError):

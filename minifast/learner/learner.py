@@ -236,12 +236,21 @@ def handler_table(learn: Learner) -> str:
     loss = getattr(learn.loss_func, "__name__", type(learn.loss_func).__name__)
     model, opt = type(learn.model).__name__, type(learn.opt).__name__
     lines = [f"Learner: {model} with {n_weights:,} parameters{more}, {loss}, {opt}"]
-    for event, handlers in handlers_by_event(learn.cbs).items():
-        called = handlers[::-1] if event.startswith("cleanup") else handlers
-        names = [type(getattr(h, "__self__", h)).__name__ for h in called]
+    for event, names in listeners(learn).items():
         label = "  " * depth(event) + event
         lines.append(f"{label:<24}{', '.join(names) or '-'}")
     return "\n".join(lines)
+
+
+def listeners(learn: Learner) -> dict[Event, list[str]]:
+    """Return for each event who listens to it, as class names in the order of calls."""
+    return {
+        event: [
+            type(getattr(handler, "__self__", handler)).__name__
+            for handler in (reversed(called) if "cleanup" in event else called)
+        ]
+        for event, called in handlers_by_event(learn.cbs).items()
+    }
 
 
 def depth(event: Event) -> int:

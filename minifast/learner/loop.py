@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from minifast.learner.callback import Callback, Event, Handler, Stage, Verb
 
 
-
 class TrainingLoop:
     """Epochs of a training and a validation pass; each step of it is an event.
 

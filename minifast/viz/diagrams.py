@@ -12,9 +12,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from minifast.errors import UnknownNameError
 from minifast.foundations import Var, topological_order
-from minifast.learner import EVENTS
-from minifast.learner.callback import handlers_by_event
-from minifast.learner.learner import depth
+from minifast.learner.learner import depth, listeners
 from minifast.viz.style import COLORS
 
 if TYPE_CHECKING:
@@ -195,10 +193,11 @@ def draw_events(learn: Learner) -> Axes:
 
     Book: ch. 11, "Who listens to what".
     """
-    rows = len(EVENTS)
+    called = {e: names for e, names in listeners(learn).items() if "predict" not in e}
+    rows = len(called)
     _, ax = plt.subplots(figsize=(7.0, 0.32 * rows + 0.4))
     for level, text in enumerate(_REPEATED):
-        inside = [row for row, event in enumerate(EVENTS) if depth(event) >= level]
+        inside = [row for row, event in enumerate(called) if depth(event) >= level]
         top, bottom = inside[0] - 0.46 + 0.03 * level, inside[-1] + 0.46 - 0.03 * level
         left, right = 0.25 * level, 13 - 0.15 * level
         ax.add_patch(
@@ -212,12 +211,12 @@ def draw_events(learn: Learner) -> Axes:
         )
         place = (right - 0.15, inside[0])
         ax.text(*place, text, ha="right", va="center", color=COLORS["grey"], size=9)
-    for row, (event, handlers) in enumerate(handlers_by_event(learn.cbs).items()):
+    for row, (event, names) in enumerate(called.items()):
         x = 0.25 * depth(event) + 0.15
-        color = COLORS["ink"] if handlers else COLORS["grey"]
+        color = COLORS["ink"] if names else COLORS["grey"]
         ax.text(x, row, event, va="center", color=color, family="monospace")
-        names = ", ".join(type(getattr(h, "__self__", h)).__name__ for h in handlers)
-        ax.text(4.4, row, names, va="center", color=COLORS["blue"], weight="bold")
+        who = ", ".join(names)
+        ax.text(4.4, row, who, va="center", color=COLORS["blue"], weight="bold")
     ax.set(xlim=(-0.05, 13.05), ylim=(rows - 0.45, -0.6))
     ax.set_axis_off()
     return ax

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import random
 from contextlib import nullcontext
 from functools import partial
 
@@ -15,7 +16,7 @@ from torch.optim.lr_scheduler import StepLR
 
 import minifast.callbacks
 from minifast.data import DataLoaders
-from minifast.learner import EVENTS, Callback, Learner
+from minifast.learner import EVENTS, Callback, Learner, Order
 from minifast.learner import state as states
 from minifast.metrics import accuracy
 from minifast.optim import constant
@@ -91,6 +92,38 @@ def test_events_take_the_learner_and_say_what_is_done_there(cls):
 def test_public_ones_can_be_imported_from_the_package(cls):
     assert cls.__name__ in minifast.callbacks.__all__
     assert getattr(minifast.callbacks, cls.__name__) is cls
+
+
+@pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
+def test_their_order_is_in_the_table(cls):
+    assert cls.order in set(Order)
+
+
+def test_each_entry_of_the_table_names_those_it_is_for():
+    source = inspect.getsource(Order)
+    for cls in PUBLIC:
+        entry = source.partition(f"    {Order(cls.order).name} = ")[2]
+        said = entry.split("\n    ", 2)[1]
+        usual = cls.order == Order.USUAL
+        assert usual or f"``{cls.__name__}``" in said, f"{cls.__name__}: {said}"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_those_of_equal_order_may_be_listed_in_any_order(seed, tmp_path, capsys):
+    def trained(shuffled):
+        skipped = {"OneCycle", "TorchScheduler", "SingleBatch"}  # who set rates, or end
+        cbs = [build(c, tmp_path / str(shuffled)) for c in PUBLIC]
+        cbs = [cb for cb in cbs if type(cb).__name__ not in skipped]
+        if shuffled:
+            random.Random(seed).shuffle(cbs)
+        learn = make_learner(*cbs)
+        learn.fit(2)
+        return learn
+
+    plain, shuffled = trained(False), trained(True)
+    assert torch.equal(plain.model.weight, shuffled.model.weight)
+    for row, other in zip(plain.history, shuffled.history, strict=True):
+        assert row | {"time_s": 0} == other | {"time_s": 0}
 
 
 @each_public

@@ -1,13 +1,14 @@
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from minifast.callbacks import GradientClip, Recorder, TorchScheduler
 from minifast.data import DataLoaders
 from minifast.errors import DTypeError, OptionError
 from minifast.learner import Learner
-from minifast.learner.batches import n_averaged, n_batches
 from minifast.learner.callback import (
     EVENTS,
     Callback,
@@ -552,60 +553,127 @@ def test_emit_is_there_for_loops_of_ones_own(make_learner):
     assert log.events == []  # nobody listens between fits
 
 
-PADDED = torch.tensor([[3, 1, -100], [2, -100, -100]])
+# Mixed precision
 
 
-@pytest.mark.parametrize(
-    ("batch", "count"),
-    [
-        ((torch.zeros(4, 2), torch.zeros(4)), 4),
-        ((torch.zeros(4, 7), torch.zeros(4, 7)), 28),
-        (((torch.zeros(2), torch.zeros(2)), {"y": torch.zeros(3)}), 3),
-        ((torch.zeros(4, 2),), 8),
-        (([torch.zeros(5)], []), 5),
-        (torch.zeros(2, 3), 6),
-        ((), 0),
-        ((torch.zeros(2, 3), PADDED), 3),
-        ({"x": torch.zeros(2, 3), "y": PADDED}, 3),
-    ],
-)
-def test_a_batch_counts_by_its_targets(make_learner, batch, count):
+def with_scale(scale):
+    class Scaled(Callback):
+        def before_fit(self, learn):
+            learn.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+
+    return Scaled()
+
+
+@pytest.mark.parametrize("clip", [[], [GradientClip(1.0)], [GradientClip(1.0, 0.1)]])
+def test_a_step_that_the_scaler_skips_is_none(make_learner, clip):
+    log, recorder = Log(), Recorder()
+    halve = TorchScheduler(partial(torch.optim.lr_scheduler.StepLR, step_size=1))
+    cbs = [with_scale(1e38), log, halve, recorder, *clip]
+    learn = make_learner(*cbs, n_train=12, lr=0.01)
+    before = learn.model.weight.clone()
+    taken = []
+    log.then["before_step"] = lambda learn: taken.append(learn.model.weight.clone())
+    learn.fit(1)
+    assert torch.equal(taken[0], before)
+    skipped = 12 - learn.step_count
+    assert 0 < skipped < 12
+    assert log.events.count("after_step") == learn.step_count
+    assert recorder.values("lr")[:skipped].unique().item() == 0.01
+    assert not torch.equal(learn.model.weight, before)
+    assert learn.model.weight.isfinite().all()
+
+
+def test_the_scaled_fit_is_the_plain_one_but_for_the_steps_it_skipped(make_learner):
+    plain, scaled = make_learner(n_train=6), make_learner(with_scale(1024.0), n_train=6)
+    plain.fit(1)
+    scaled.fit(1)
+    torch.testing.assert_close(plain.model.weight, scaled.model.weight)
+    assert scaled.step_count == 6
+
+
+# Modes
+
+
+class Modes(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def before_batch(self, learn):
+        self.seen.append([module.training for module in learn.model])
+
+
+def test_what_is_frozen_in_evaluation_mode_stays_so(make_learner):
+    modes = Modes()
+    learn = make_learner(modes, n_train=1, n_valid=1)
+    learn.model = nn.Sequential(learn.model, nn.BatchNorm1d(1), nn.Dropout(0.5))
+    learn.opt = torch.optim.SGD(learn.model.parameters(), lr=0.1)
+    learn.model[1].eval()
+    mean = learn.model[1].running_mean.clone()
+    learn.fit(2)
+    assert modes.seen == [[True, False, True], [False] * 3] * 2
+    assert torch.equal(learn.model[1].running_mean, mean)
+    learn.predict(torch.zeros(1, 3))
+    assert learn.model.training
+    assert [module.training for module in learn.model] == [True, False, True]
+
+
+@pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize("end", [None, CancelEpoch(), KeyboardInterrupt()])
+def test_modes_are_afterwards_as_before(make_learner, root, end):
+    learn = make_learner(*([Log(after_loss=raising(end))] if end else []))
+    learn.model = nn.Sequential(learn.model, nn.Dropout(0.0)).train(root)
+    learn.opt = torch.optim.SGD(learn.model.parameters(), lr=0.1)
+    with (
+        nullcontext()
+        if not isinstance(end, KeyboardInterrupt)
+        else pytest.raises(KeyboardInterrupt)
+    ):
+        learn.fit(1)
+    assert {module.training for module in learn.model.modules()} == {root}
+
+
+def test_a_model_that_is_all_in_evaluation_mode_is_trained(make_learner):
+    modes = Modes()
+    learn = make_learner(modes, n_train=1, n_valid=0)
+    learn.model = nn.Sequential(learn.model).eval()
+    learn.fit(1)
+    assert modes.seen == [[True]]
+
+
+# Memory
+
+
+def test_after_a_fit_nothing_of_the_last_batch_is_kept(make_learner):
     learn = make_learner()
-    learn.true_batch = batch
-    assert int(learn.n_targets) == count
+    learn.fit(1)
+    assert learn.batch == learn.true_batch == ()
+    assert learn.pred is None
+    assert learn.loss.grad_fn is None
 
 
-W = torch.tensor([1.0, 2.0, 0.5, 3.0])
+# Learned parameters of the loss
 
 
-@pytest.mark.parametrize("ignore", [-100, 3])
-@pytest.mark.parametrize("weight", [None, W])
-@pytest.mark.parametrize("kind", ["module", "function", "partial"])
-def test_the_count_is_what_torchs_losses_divide_by(ignore, weight, kind):
-    settings = {"ignore_index": ignore, "weight": weight}
-    if kind == "function" and (ignore, weight) != (-100, None):
-        pytest.skip("a bare function has no settings")
-    loss = {
-        "module": nn.CrossEntropyLoss(**settings),
-        "function": nn.functional.cross_entropy,
-        "partial": partial(nn.functional.cross_entropy, **settings),
-    }[kind]
-    logits, target = torch.randn(5, 4), torch.tensor([0, ignore, 1, 2, ignore])
-    whole = nn.functional.cross_entropy(logits, target, **settings, reduction="sum")
-    count = n_averaged(loss, (), (target,))
-    torch.testing.assert_close(whole / count, loss(logits, target))
+class Weighted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, pred, y):
+        assert self.training == torch.is_grad_enabled()
+        return self.scale.square() * nn.functional.mse_loss(pred, y)
 
 
-def test_whole_numbers_that_are_no_classes_all_count():
-    target = torch.tensor([-100, 5])
-    assert n_averaged(nn.MSELoss(), (), (target,)) == 2
+def test_parameters_of_the_loss_are_trained(make_learner):
+    start = make_learner()
+    loss = Weighted()
+    learn = Learner(start.model, start.dls, loss, torch.optim.SGD, lr=0.01)
+    learn.fit(1)
+    assert loss.scale.item() < 2
+    assert loss.training
 
 
-def test_what_can_not_say_its_length_gives_0():
-    class Streams(torch.utils.data.IterableDataset):
-        def __iter__(self):
-            return iter(range(3))
-
-    assert n_batches([1, 2]) == 2
-    assert n_batches(iter([1, 2])) == 0
-    assert n_batches(torch.utils.data.DataLoader(Streams())) == 0
+def test_an_optimizer_of_ones_own_may_leave_the_loss_alone(make_learner):
+    start, loss = make_learner(), Weighted()
+    Learner(start.model, start.dls, loss, start.opt).fit(1)
+    assert loss.scale.item() == 2
