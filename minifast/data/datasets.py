@@ -112,7 +112,8 @@ def count_samples(dataset: object) -> int:
     try:
         n_samples = len(dataset)
     except (TypeError, NotImplementedError) as error:
-        raise DTypeError(must, f"{describe(dataset)}, len: {error}", fix) from error
+        got = f"{type(dataset).__name__}, whose len() says: {error}"
+        raise DTypeError(must, got, fix) from error
     if not _is_numbered(dataset, n_samples):
         got = f"{type(dataset).__name__} with keys, but not those from 0"
         raise DTypeError(must, got, "Put the samples in a list: list(x.values()).")
