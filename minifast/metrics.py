@@ -160,8 +160,8 @@ class Mean:
                 number of targets that are not ignored.
 
         Raises:
-            ShapeError: If one of them is more than one number.
-            DTypeError: If the value is no number.
+            ShapeError: If the value is more than one number.
+            DTypeError: If the value is no number, or the count a tensor of no integer.
             OptionError: If the count is no whole number, or negative.
 
         Shape:

@@ -91,6 +91,6 @@ def _generators(owner: object) -> list[Any]:
             found.append(each)
         elif isinstance(each, list | tuple):
             todo += each if len(each) <= LONGEST else []
-        else:
-            todo += getattr(each, "__dict__", {}).values()
+        elif isinstance(attributes := getattr(each, "__dict__", None), dict):
+            todo += attributes.values()
     return found
