@@ -52,8 +52,8 @@ def test_accuracy_of_ignored_targets_only_is_nan():
 
 
 def test_accuracy_does_not_take_a_byte_for_the_ignored_index():
-    target = torch.tensor([156, 0], dtype=torch.uint8)  # 156 is -100 modulo 256
-    assert accuracy(torch.eye(2, 200), target) == 0.0
+    target = torch.tensor([156, 1], dtype=torch.uint8)  # 156 is -100 modulo 256
+    assert accuracy(torch.eye(2, 200), target) == 0.5
 
 
 CURES = {
