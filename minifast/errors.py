@@ -10,6 +10,7 @@ Book: ch. 00, "When something is wrong".
 from __future__ import annotations
 
 import difflib
+import operator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -119,6 +120,52 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     lowered = {each.lower(): each for each in known}
     close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
     return f"Did you mean {lowered[close[0]]!r}?" if close else ""
+
+
+def whole_number(
+    name: str, value: object, least: int | None = None, fix: str = ""
+) -> int:
+    """Return a whole number as an int: NumPy's integers too, but neither 2.0 nor True.
+
+    Args:
+        name: Which argument it is.
+        value: What came.
+        least: The smallest number allowed; any if left out.
+        fix: The likely fix, if it is another than to pass such a number.
+
+    Raises:
+        OptionError: If it is no whole number, or less than that.
+
+    Example:
+        >>> import numpy as np
+        >>> whole_number("batch_size", np.uint8(64), 1)
+        64
+        >>> whole_number("batch_size", 2.0, 1)
+        Traceback (most recent call last):
+        ...
+        minifast.errors.OptionError: batch_size must be a whole number of at least 1.
+          got: batch_size=2.0
+          fix: Pass an int of 1 or more.
+    """
+    if type(value) is int and (least is None or value >= least):
+        return value
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", ""))[-4:] == "bool"
+    try:
+        number = None if is_bool else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is not None and (least is None or number >= least):
+        return number
+    shown = repr(value)
+    if len(shown) > 60 or "\n" in shown:
+        shown = describe(value)
+    raise OptionError(
+        f"{name} must be a whole number"
+        + ("." if least is None else f" of at least {least}."),
+        f"{name}={shown}",
+        fix
+        or ("Pass an int." if least is None else f"Pass an int of {least} or more."),
+    )
 
 
 def describe(value: object) -> str:

@@ -1,62 +1,106 @@
-"""Metrics that are means: each batch counts by its size.
+"""Metrics that are means over batches: each batch counts by its size.
 
 Batches differ in size, at least the last one does, so the mean of their means is not
 the mean over all items.
 
-Book: ch. 08 and 11.
+Book: ch. 08, "The right mean"; ch. 11, "Counting without waiting".
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat
 
 import torch
 from torch import Tensor
 
-from minifast.errors import DTypeError, ShapeError, describe
+from minifast.errors import (
+    DTypeError,
+    OptionError,
+    ShapeError,
+    describe,
+    whole_number,
+)
 from minifast.stats import widest_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FUNCTIONS = (FunctionType, BuiltinFunctionType)
+AT_ONCE = 64  # how many values with counts on the device are added in one go
+
+
+def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
+    """Return the accuracy: the fraction of targets that get the largest logit.
+
+    Args:
+        logits: A number for each class.
+        target: The index of the right class.
+        ignore_index: The target that does not count, neither as right nor in the
+            number that is divided by; the one that torch's losses ignore.
+
+    Raises:
+        ShapeError: If target is not the shape of the logits without the classes, or
+            there is only one class.
+        DTypeError: If targets are not integers.
+
+    Shape:
+        logits: (B, K) or (B, K, ...); target: (B,) or (B, ...), integer -> (), float32;
+        nan if all targets are ignored.
+
+    Example:
+        >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0], [0.0, 1.0], [5.0, 4.0]])
+        >>> accuracy(logits, torch.tensor([0, 1, 0, 0]))
+        tensor(0.7500)
+        >>> accuracy(logits, torch.tensor([0, 1, 0, -100]))
+        tensor(0.6667)
+
+    Book: ch. 11, "Counting without waiting".
+    """
+    if logits.ndim < 2 or target.shape != logits.shape[:1] + logits.shape[2:]:
+        must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
+        raise ShapeError(must, _both(logits, target), _cure(logits, target))
+    if logits.shape[1] < 2:
+        must = "There must be a logit for each class, so two at least."
+        raise ShapeError(must, _both(logits, target), _cure(logits, target))
+    if target.is_floating_point():
+        must, fix = "Targets must be integer class indices.", "Use target.long()."
+        raise DTypeError(must, _both(logits, target), fix)
+    target = target.long()  # a comparison of bytes would take 156 for -100
+    right, counts = logits.argmax(1) == target, target != ignore_index
+    if ignore_index >= 0:  # else no index of a class is equal to it anyway
+        right &= counts
+    return right.count_nonzero() / counts.count_nonzero()  # faster than their sums
 
 
 def _both(logits: Tensor, target: Tensor) -> str:
     return f"logits: {describe(logits)}; target: {describe(target)}"
 
 
-def accuracy(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the fraction of targets that get the largest of their logits.
-
-    Raises:
-        ShapeError: If target is not the shape of the logits without the classes.
-        DTypeError: If targets are not integers.
-
-    Shape:
-        logits: (B, K) or (B, K, ...); target: (B,) or (B, ...), integer -> (), float32.
-
-    Example:
-        >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0], [0.0, 1.0], [5.0, 4.0]])
-        >>> accuracy(logits, torch.tensor([0, 1, 0, 0]))
-        tensor(0.7500)
-
-    Book: ch. 08.
-    """
-    if logits.ndim < 2 or target.shape != logits.shape[:1] + logits.shape[2:]:
-        must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
-        fix = "Squeeze a last dimension of size 1: target.squeeze(-1)."
-        raise ShapeError(must, _both(logits, target), fix)
-    if target.is_floating_point():
-        must, fix = "Targets must be integer class indices.", "Use target.long()."
-        raise DTypeError(must, _both(logits, target), fix)
-    return (logits.argmax(1) == target).float().mean()
+def _cure(logits: Tensor, target: Tensor) -> str:
+    """Return what to do about shapes that do not fit."""
+    if logits.ndim < 2 or logits.shape[1] == 1:
+        return "Measure ((logits > 0) == target).float().mean(), or use two logits."
+    if target.shape == logits.shape:
+        return "Turn a probability for each class into an index: target.argmax(1)."
+    if target.shape == logits.shape[:-1]:
+        return "Move the classes to dimension 1: logits.movedim(-1, 1)."
+    if target.shape == (*logits.shape[:1], *logits.shape[2:], 1):
+        return "Squeeze a last dimension of size 1: target.squeeze(-1)."
+    return "Check that both come from the same batch."
 
 
 class Metric(Protocol):
-    """What is measured batch by batch and read once an epoch.
+    """Protocol of a metric: updated batch by batch, and read once an epoch.
 
     ``update`` must not wait for the device: no ``item()``, no ``float()``, no ``if`` on
     a tensor.
+
+    A metric that can be shared out over processes also has ``merge(other)``, as
+    ``Average`` has. It is no part of the protocol: a Learner never calls it, and not
+    every metric has one that is exact (a median has not).
 
     Attributes:
         name: What a table calls it.
@@ -80,10 +124,9 @@ class Metric(Protocol):
 
 
 class Mean:
-    """The mean of values that stand for different numbers of items, such as losses.
+    """Weighted mean of values that stand for different numbers of items, as losses do.
 
-    Attributes:
-        count: How many items it stands for.
+    Tensors are added up on their device, and numbers in Python; neither waits.
 
     Shape:
         Takes in (), gives out a Python float.
@@ -96,51 +139,124 @@ class Mean:
         0.6
     """
 
-    count: int
-    _total: Tensor | None
-
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self.count, self._total = 0, None
+        self._total: Tensor | float = 0.0
+        self._count: Tensor | int | float = 0
+        self._waiting: list[tuple[Tensor, Tensor]] = []
 
-    def update(self, value: Tensor, count: int | Tensor) -> None:
-        """Take in the mean of ``count`` items; an empty batch changes nothing.
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been taken in yet; does not wait for the device."""
+        counted = isinstance(self._count, Tensor) or self._count > 0
+        return not counted and not self._waiting
+
+    @property
+    def count(self) -> int | float:
+        """How many items it stands for; waits for the device if a tensor said so."""
+        self._add_waiting()
+        return self._count.item() if isinstance(self._count, Tensor) else self._count
+
+    def update(self, value: Tensor | SupportsFloat, count: int | Tensor) -> None:
+        """Take in the mean of ``count`` items; a count of 0 changes nothing.
+
+        Args:
+            value: The mean, in a tensor or as a number.
+            count: How many items; in a tensor where only the device knows, such as the
+                number of targets that are not ignored, or the sum of their weights.
 
         Raises:
-            ShapeError: If it is more than one number.
+            ShapeError: If one of them is more than one number.
+            DTypeError: If the value is no number.
+            OptionError: If the count is no whole number, or negative.
 
         Shape:
-            value: (), on any device.
+            value: (), on any device; count: (), on the same.
         """
-        if value.ndim:
-            must = "A mean takes in one number at a time, of shape ()."
-            raise ShapeError(must, describe(value), "Use value.mean().")
-        if isinstance(count, int) and not count:
+        if not isinstance(value, Tensor) or type(count) is not int:
+            self._update_any(value, count)
             return
-        if self._total is None:
-            self._total = torch.zeros_like(value, dtype=widest_float(value.device))
-        if isinstance(count, int):
-            self._total.add_(value.detach(), alpha=count)
-        else:
-            self._total.add_(torch.where(count > 0, value.detach() * count, 0))
-        self.count = self.count + count
+        if value.ndim:
+            raise _too_many(value)
+        if count < 1:
+            whole_number("count", count, 0)
+            return
+        total = self._total
+        if not isinstance(total, Tensor):
+            total = torch.full_like(value, total, dtype=widest_float(value.device))
+            self._total = total
+        # A graph must not be kept; .data drops it in less time than detach() does.
+        total.add_(value.data if value.requires_grad else value, alpha=count)
+        self._count += count
+
+    def _update_any(self, value: Any, count: Any) -> None:
+        """Take in what is not a tensor with an int, the usual case, made fast."""
+        if getattr(value, "ndim", 0):
+            raise _too_many(value)
+        if not hasattr(value, "__float__"):
+            must = "A mean takes in tensors of shape () and numbers."
+            raise DTypeError(must, describe(value), "Compute a mean with torch.")
+        if isinstance(count, Tensor):
+            if count.ndim:
+                raise _too_many(count)
+            value = torch.as_tensor(value, device=count.device)
+            self._waiting.append((value.detach().clone(), count.clone()))
+            if len(self._waiting) == AT_ONCE:
+                self._add_waiting()
+        elif isinstance(value, Tensor):
+            self.update(value, whole_number("count", count, 0))
+        elif count := whole_number("count", count, 0):
+            self._total = self._total + float(value) * count
+            self._count += count
+
+    def _add_waiting(self) -> None:
+        """Add what waits, in few calls: one by one, each would take half a dozen."""
+        if not self._waiting:
+            return
+        values, counts = map(torch.stack, zip(*self._waiting, strict=True))
+        self._waiting = []
+        sums = values.to(widest_float(values.device)) * counts
+        # Nothing has no mean, so what is nan for a count of 0 counts as 0.
+        self._total = self._total + sums.masked_fill(counts == 0, 0.0).sum()
+        self._count = self._count + counts.sum()
+
+    def merge(self, other: Mean) -> None:
+        """Add all that another one has seen, for instance in another process."""
+        self._add_waiting()
+        other._add_waiting()
+        self._total = self._total + _like(other._total, self._total)
+        self._count = self._count + _like(other._count, self._count)
 
     def value(self) -> float:
         """Return the mean so far, or nan if there is none; waits for the device."""
-        return float(self._total) / self.count if self._total is not None else math.nan
+        self._add_waiting()
+        return math.nan if self.is_empty else float(self._total / self._count)
+
+
+def _too_many(value: Any) -> ShapeError:
+    must = "A mean takes in one number at a time, of shape ()."
+    return ShapeError(must, describe(value), "Use value.mean().")
+
+
+def _like(other: Any, mine: Any) -> Any:
+    """Return what another mean has added up, on the device of one's own sum."""
+    both = isinstance(other, Tensor) and isinstance(mine, Tensor)
+    return other.to(mine.device) if both else other
 
 
 class Average:
-    """The metric that averages a function over all targets, batch by batch.
+    """Metric that averages a function over all targets, batch by batch.
 
     A batch counts by how many numbers its targets have: B for classes, B times T for
     texts. So ``func`` must be a mean over them, as :func:`accuracy` and the losses are.
+    Where it ignores some of them, say how many it does not: ``count``.
 
     Args:
-        func: From predictions and targets to their mean, of shape ().
+        func: From predictions and targets to their mean, in a tensor of shape () or as
+            a number.
         name: What a table calls it; the function's name if not given.
 
     Shape:
@@ -157,7 +273,9 @@ class Average:
     """
 
     def __init__(
-        self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None
+        self,
+        func: Callable[[Any, Any], Tensor | SupportsFloat],
+        name: str | None = None,
     ) -> None:
         self.func = func
         self.name = name or getattr(func, "__name__", type(func).__name__)
@@ -170,19 +288,68 @@ class Average:
         """Forget everything."""
         self._mean.reset()
 
-    @torch.no_grad()
-    def update(
-        self, pred: Tensor, target: Tensor, count: int | Tensor | None = None
-    ) -> None:
+    def update(self, pred: Any, target: Any, count: int | Tensor | None = None) -> None:
         """Take in one batch.
 
+        Args:
+            pred: What ``func`` takes first.
+            target: What it takes second; tensors may be nested in it.
+            count: How many targets the mean of this batch is over, such as
+                ``(target != -100).sum()``; if not given, how many numbers the first
+                tensor in ``target`` has.
+
+        Raises:
+            DTypeError: If no count is given, and there is no tensor in ``target``.
+
         Shape:
-            pred and target: as ``func`` takes them.
+            pred and target: as ``func`` takes them; count: ().
         """
-        self._mean.update(
-            self.func(pred, target), target.numel() if count is None else count
-        )
+        if count is None:
+            count = _n_targets(target)
+        if isinstance(pred, Tensor):  # takes less time than leaving autograd out
+            value = self.func(pred.detach(), target)
+        else:
+            with torch.no_grad():
+                value = self.func(pred, target)
+        self._mean.update(value, count)
+
+    def merge(self, other: Average) -> None:
+        """Add all that another one has seen, for instance in another process.
+
+        Raises:
+            OptionError: If it averages another function.
+        """
+        if _origin(self.func) != _origin(other.func):
+            must, fix = "Both must average the same function.", "Merge like with like."
+            raise OptionError(must, f"{self.func!r} and {other.func!r}", fix)
+        self._mean.merge(other._mean)
 
     def value(self) -> float:
         """Return the mean over all targets, or nan; waits for the device."""
         return self._mean.value()
+
+
+def _n_targets(target: Any) -> int:
+    """Return how many numbers the first tensor has that is found in the targets."""
+    found = _first_tensor(target)
+    if found is None:
+        must = "There must be a tensor in the targets, or a count of them."
+        raise DTypeError(must, describe(target), "Write update(pred, target, count).")
+    return found.numel()
+
+
+def _first_tensor(value: Any) -> Tensor | None:
+    if isinstance(value, Tensor):
+        return value
+    parts = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list | tuple):
+        return None
+    tensors = (_first_tensor(part) for part in parts)
+    return next((tensor for tensor in tensors if tensor is not None), None)
+
+
+def _origin(func: Any) -> Any:
+    """Return what the copies of a callable share, whichever process they come from."""
+    if isinstance(func, partial):
+        return _origin(func.func), repr(func.args), repr(func.keywords)
+    return func if isinstance(func, FUNCTIONS) else type(func)

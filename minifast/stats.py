@@ -1,6 +1,6 @@
-"""Mean and variance in one pass over the data, without losing digits.
+"""Running statistics: mean and variance in one pass, without losing digits.
 
-Book: ch. 10.
+Book: ch. 10, "The package".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from minifast.errors import OptionError, ShapeError, describe
 
 
 class RunningStats:
-    """Count, mean and variance of numbers that come in batches, in one pass.
+    """Running count, mean and variance of numbers that come in batches.
 
     The textbook's shortcut, the mean of squares minus the square of the mean, subtracts
     two large numbers and may lose every digit. Here each batch is described by its mean
@@ -39,7 +39,7 @@ class RunningStats:
     Source: Welford 1962, "Note on a method for calculating corrected sums of squares
     and products"; Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise
     algorithm for computing sample variances", eq. 2.1.
-    Book: ch. 10.
+    Book: ch. 10, "The package".
     """
 
     count: int
@@ -76,7 +76,7 @@ class RunningStats:
 
     @torch.no_grad()
     def merge(self, other: RunningStats) -> None:
-        """Take in all that another one has seen, for instance another process.
+        """Add all that another one has seen, for instance in another process.
 
         Raises:
             OptionError: If the two summarise different dimensions.
@@ -96,7 +96,8 @@ class RunningStats:
             must = f"Every batch must leave results of shape {tuple(self._mean.shape)}."
             fix = "Use one object for each kind of data, or reset()."
             raise ShapeError(must, describe(mean), fix)
-        total = self.count + count
+        total, device = self.count + count, self._mean.device
+        mean, deviation = mean.to(device), deviation.to(device)
         delta = mean - self._mean
         self._mean = self._mean + delta * (count / total)
         shift = delta.square() * (self.count * count / total)

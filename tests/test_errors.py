@@ -1,5 +1,6 @@
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from minifast.errors import (
     describe,
     did_you_mean,
     named,
+    whole_number,
 )
 
 KINDS = [
@@ -151,3 +153,51 @@ def test_values_are_named_in_the_order_in_which_they_are_passed():
         "weights: list of length 1"
     )
     assert named() == ""
+
+
+@pytest.mark.parametrize(
+    "value", [3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3)], ids=repr
+)
+def test_whole_numbers_of_every_library_become_ints(value):
+    number = whole_number("size", value, 3)
+    assert number == 3
+    assert type(number) is int
+
+
+BOOLS = [True, np.True_, np.array(True), torch.tensor(True)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*BOOLS, 3.0, np.float64(3), "3", None, [3], np.array([3]), torch.tensor(3.0)],
+    ids=repr,
+)
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(OptionError) as caught:
+        whole_number("size", value, 1)
+    assert str(caught.value) == (
+        "size must be a whole number of at least 1.\n"
+        f"  got: size={value!r}\n"
+        "  fix: Pass an int of 1 or more."
+    )
+
+
+def test_a_whole_number_that_is_too_small_is_refused_with_a_cure_of_its_own():
+    with pytest.raises(OptionError) as caught:
+        whole_number("size", np.int8(-1), 0, "Pass 0 for none.")
+    assert str(caught.value) == (
+        "size must be a whole number of at least 0.\n"
+        "  got: size=np.int8(-1)\n"
+        "  fix: Pass 0 for none."
+    )
+
+
+def test_a_whole_number_may_have_no_bound():
+    assert whole_number("index", np.int8(-7)) == -7
+    with pytest.raises(OptionError) as caught:
+        whole_number("index", list(range(100)))
+    assert str(caught.value) == (
+        "index must be a whole number.\n"
+        "  got: index=list of length 100\n"
+        "  fix: Pass an int."
+    )

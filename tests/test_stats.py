@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import pytest
 import torch
@@ -80,6 +81,24 @@ def test_merging_leaves_the_other_one_free_to_go_on():
     one.update(x[10:])
     assert_same(one, fed([x]))
     assert_same(two, fed([x[:10]]))
+
+
+def test_shards_from_other_processes_merge_into_the_whole():
+    x = torch.randn(40, 3)
+    whole = RunningStats(0)
+    for shard in x.split(7):
+        whole.merge(pickle.loads(pickle.dumps(fed(shard.split(2), 0))))
+    assert_same(whole, fed([x], 0))
+
+
+@pytest.mark.gpu
+def test_shards_on_other_devices_merge():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    x = torch.randn(40)
+    here, there = fed([x[:20]]), fed([x[20:].cuda()])
+    here.merge(there)
+    assert_same(here, fed([x]))
 
 
 def test_the_order_of_merging_does_not_matter():

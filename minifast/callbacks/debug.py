@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from minifast.errors import OptionError
+from minifast.errors import whole_number
 from minifast.learner import EVENTS, Callback, CancelEpoch, Event, Order
 from minifast.learner.learner import depth
 
@@ -71,10 +71,7 @@ class SingleBatch(Callback):
     order = Order.LAST
 
     def __init__(self, n_batches: int = 1) -> None:
-        if n_batches < 1:
-            must = "The number of batches in a pass must be at least 1."
-            raise OptionError(must, f"n_batches={n_batches}", "Pass a positive number.")
-        self.n_batches = n_batches
+        self.n_batches = whole_number("n_batches", n_batches, 1)
 
     def after_batch(self, learn: Learner) -> None:
         """Leave the pass."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from minifast.errors import OptionError
+from minifast.errors import OptionError, whole_number
 from minifast.learner import Callback, DeferStep, Order, tensors
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ class GradientAccumulation(Callback):
     order = Order.ACCUMULATE
 
     def __init__(self, n_batches: int) -> None:
-        if n_batches < 1:
-            must = "The number of batches for a step must be at least 1."
-            raise OptionError(must, f"n_batches={n_batches}", "Pass a positive number.")
-        self.n_batches = n_batches
+        self.n_batches = whole_number("n_batches", n_batches, 1)
         self._begin()
 
     def _begin(self) -> None:

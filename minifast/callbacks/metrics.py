@@ -75,20 +75,15 @@ class MetricsCallback(Callback):
             loss, metrics = self.train_loss, self.train_metrics
         else:
             loss, metrics = self.valid_loss, self.valid_metrics
-        loss.update(learn.loss, learn.n_targets)
-        for metric in metrics:
-            self._measure(metric, learn)
-
-    def _measure(self, metric: Metric, learn: Learner) -> None:
-        targets = learn.targets
-        if not targets:
-            must = "A metric must have targets to compare with."
-            got = f"{metric.name}, and a batch without: {describe(learn.batch)}"
-            raise DTypeError(must, got, "Leave it out, or see Learner(inputs=...).")
-        if isinstance(metric, Average):
-            metric.update(learn.pred, targets[0], learn.n_targets)
-        else:
-            metric.update(learn.pred, targets[0])
+        n = learn.n_targets
+        loss.update(learn.loss, n)
+        if metrics:
+            target = _target(learn)
+            for metric in metrics:
+                if isinstance(metric, Average):  # it weighs as the loss does
+                    metric.update(learn.pred, target, n)
+                else:
+                    metric.update(learn.pred, target)
 
     def after_validate(self, learn: Learner) -> None:
         """Fill the row where there is no epoch, in ``learn.validate``."""
@@ -117,6 +112,16 @@ def _as_metric(metric: Any, name: str | None = None) -> Metric:
     return cast("Metric", Average(metric, name))
 
 
+def _target(learn: Learner) -> Any:
+    """Return what the loader gave to compare with, the first part if there are more."""
+    targets = learn.targets
+    if not targets:
+        must = "A metric must have targets to compare with."
+        got = f"a batch without: {describe(learn.batch)}"
+        raise DTypeError(must, got, "Leave metrics out, or see Learner(inputs=...).")
+    return targets[0]
+
+
 def _reset(loss: Mean, metrics: list[Metric]) -> None:
     loss.reset()
     for metric in metrics:
@@ -125,7 +130,7 @@ def _reset(loss: Mean, metrics: list[Metric]) -> None:
 
 def _figures(part: str, loss: Mean, metrics: list[Metric]) -> dict[str, float]:
     """Return losses and metrics by name; nothing if no batch ran to its end."""
-    if not loss.count:
+    if loss.is_empty:
         return {}
     prefix = "train_" if part == "train" else ""
     values = {f"{prefix}{metric.name}": metric.value() for metric in metrics}

@@ -1,9 +1,9 @@
-"""From samples on the disk or in memory to batches: data sets, orders, loaders.
+"""Data sets, samplers, collation and data loaders: from samples to batches.
 
 ``DataLoader`` reads any data set sample by sample; ``TensorLoader`` cuts batches out of
 tensors that are in memory already, on whichever device they are. ``DataLoaders`` holds
 one for training and one for validation. All take a ``torch.Generator``: the same seed
-gives the same order, from either loader, with or without workers.
+gives the same orders, from either loader, with any number of workers.
 
 Book: ch. 08.
 """

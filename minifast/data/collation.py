@@ -1,4 +1,4 @@
-"""Samples in a list become one batch, whatever they are nested in.
+"""Collation: a list of samples, whatever they are nested in, becomes one batch.
 
 Book: ch. 08, "Putting a batch together".
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from minifast.errors import DTypeError, MinifastError, ShapeError, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ROWS = (tuple, list)
 TEXTS = (str, bytes)
@@ -22,12 +22,19 @@ NUMBERS = (int, float, complex, np.number, np.bool_)
 
 
 def collate(samples: Sequence[Any]) -> Any:
-    """Turn a list of samples into one batch of the same structure.
+    """Collate a list of samples into one batch of the same structure.
 
-    Tensors and arrays are stacked along a new first dimension. Numbers become a
-    tensor: integers int64, floats the default dtype (torch's own function makes them
-    float64, which then meets float32 weights). Strings stay a list. Tuples, named
-    tuples, lists and dictionaries are gone into, to any depth, and kept.
+    Tensors and arrays are stacked along a new first dimension and keep their dtype, as
+    in torch's own function: whoever made the array chose it. Flipped, read-only and
+    big-endian arrays are copied on the way.
+
+    Numbers become a tensor. Nobody chose the dtype of a Python number, or that of the
+    ``np.float64`` that NumPy's functions return: integers become int64, floats the
+    default dtype (torch's own function makes them float64, which then meets float32
+    weights). Other scalars of NumPy, such as ``np.int32``, keep their dtype.
+
+    Strings stay a list. Tuples, named tuples, lists and dictionaries are gone into, to
+    any depth, and kept.
 
     Args:
         samples: The samples, all of one structure.
@@ -38,7 +45,8 @@ def collate(samples: Sequence[Any]) -> Any:
     Raises:
         ShapeError: If there are no samples, or they differ in a shape, a length or a
             key; the message says where, and which sample.
-        DTypeError: If there is something in them that no rule above covers.
+        DTypeError: If there is something in them that no rule above covers, or that
+            torch has no dtype for.
 
     Example:
         >>> import torch
@@ -66,12 +74,7 @@ def _collate(samples: Sequence[Any], where: str) -> Any:
         if isinstance(first, kind):
             _check_types(samples, kind, where)
             return join(samples, where)
-    raise DTypeError(
-        "A sample must be made of tensors, arrays, numbers and strings, in tuples, "
-        "lists and dictionaries.",
-        f"{type(first).__name__} in {_place(0, where)}",
-        "Convert it in the data set, or pass a collate_fn of your own.",
-    )
+    raise _unknown(first, 0, where)
 
 
 def _check_types(samples: Sequence[Any], kind: Any, where: str) -> None:
@@ -94,7 +97,22 @@ def _stack(tensors: Sequence[Any], where: str) -> Tensor:
 
 
 def _join_arrays(arrays: Sequence[Any], where: str) -> Tensor:
-    return _stack([torch.as_tensor(array) for array in arrays], where)
+    tensors = [_convert(_from_array, array, i, where) for i, array in enumerate(arrays)]
+    return _stack(tensors, where)
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
+    # Torch takes no flipped or big-endian memory, and warns of what is read-only.
+    if not (array.flags.carray and array.dtype.isnative):
+        array = array.astype(array.dtype.newbyteorder("="), order="C")
+    return torch.from_numpy(array)
+
+
+def _convert(make: Callable[[Any], Tensor], value: Any, i: int, where: str) -> Tensor:
+    try:
+        return make(value)
+    except (TypeError, ValueError) as error:
+        raise _unknown(value, i, where) from error
 
 
 def _join_rows(rows: Sequence[Any], where: str) -> Any:
@@ -127,7 +145,17 @@ def _join_texts(texts: Sequence[Any], where: str) -> list[Any]:
 
 
 def _join_numbers(numbers: Sequence[Any], where: str) -> Tensor:
-    return torch.tensor(numbers)
+    try:
+        batch = torch.tensor(numbers)
+    except (TypeError, ValueError):
+        for i, number in enumerate(numbers):
+            _convert(torch.tensor, number, i, where)
+        raise
+    if batch.dtype is torch.float64:  # of np.float64; see collate
+        return batch.to(torch.get_default_dtype())
+    if batch.dtype is torch.complex128:
+        return batch.to(torch.get_default_dtype().to_complex())
+    return batch
 
 
 JOINS = (
@@ -146,6 +174,20 @@ def _differs(what: str, samples: Sequence[Any], i: int, where: str) -> MinifastE
         f"{_say(samples[0])} in {_place(0, where)}, "
         f"{_say(samples[i])} in {_place(i, where)}",
         "Make them alike in the data set, or pass a collate_fn of your own.",
+    )
+
+
+def _unknown(value: Any, i: int, where: str) -> DTypeError:
+    kind = type(value).__name__
+    if isinstance(value, np.ndarray):
+        kind = f"array of dtype {value.dtype}"
+    elif isinstance(value, NUMBERS):
+        kind = repr(value)
+    return DTypeError(
+        "A sample must be made of tensors, arrays, numbers and strings, in tuples, "
+        "lists and dictionaries.",
+        f"{kind} in {_place(i, where)}",
+        "Convert it in the data set, or pass a collate_fn of your own.",
     )
 
 

@@ -1,10 +1,11 @@
-"""The loader that reads a data set sample by sample.
+"""Data loaders: batches read sample by sample, or cut out of tensors in memory.
 
 Book: ch. 08, "Two loaders in the package".
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +13,28 @@ import torch
 import torch.utils.data
 
 from minifast.data.collation import collate
-from minifast.data.datasets import MapDataset, count_rows
+from minifast.data.datasets import count_rows, count_samples
+from minifast.data.randomness import draw_seed, unchanged_generators
 from minifast.data.samplers import (
     BatchSampler,
     Sampler,
-    SizedIterable,
+    checked_batch_size,
     count_batches,
     permutation,
 )
-from minifast.errors import DeviceError, DTypeError, OptionError, describe
+from minifast.errors import DeviceError, OptionError, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import Generator, Tensor
 
+    from minifast.data.datasets import MapDataset
     from minifast.data.samplers import SizedIterable
 
 
 class DataLoader:
-    """Goes through a data set in batches: in which order, which samples, how joined.
+    """Data loader that reads a data set sample by sample and collates batches.
 
     With ``num_workers=0`` the samples are read in this process. With more, the same
     batches in the same order are read ahead by torch's ``DataLoader``, in processes
@@ -41,11 +44,15 @@ class DataLoader:
     ``Learner`` takes either.
 
     To continue a shuffled run where it stopped, save ``generator.get_state()`` between
-    two passes and restore it. Worker processes are seeded by torch's default generator
-    and leave ``generator`` alone.
+    two passes and restore it. A pass draws first its order, from ``generator``, then a
+    seed for worker processes, from torch's default generator. It does so without
+    workers too, as torch's loader does: no random number depends on how many there are,
+    but those that the data set draws itself.
 
     Args:
-        dataset: What is read; any object with a length and samples numbered from 0.
+        dataset: What is read; any object with a length and samples numbered from 0. A
+            stream (torch's ``IterableDataset``) is for torch's loader, and a dictionary
+            must have the keys 0 to n - 1.
         batch_size: How many samples make a batch.
         shuffle: Whether to draw a new order for each pass.
         drop_last: Whether to leave out the last batch if it is not full.
@@ -59,9 +66,10 @@ class DataLoader:
         smaller last batch.
 
     Raises:
-        DTypeError: If the data set has no length or no numbered samples.
-        OptionError: If ``batch_size`` or ``num_workers`` is out of range, not one
-            batch would come out, or ``sampler`` comes with ``shuffle``.
+        DTypeError: If the data set has no length or no numbered samples, or
+            ``sampler`` no length.
+        OptionError: If ``batch_size`` or ``num_workers`` is not a whole number in its
+            range, not one batch would come out, or ``sampler`` comes with ``shuffle``.
 
     Example:
         >>> squares = [(n, n * n) for n in range(5)]
@@ -86,28 +94,18 @@ class DataLoader:
         collate_fn: Callable[[Sequence[Any]], Any] = collate,
         num_workers: int = 0,
     ) -> None:
-        if not isinstance(dataset, MapDataset):
-            raise DTypeError(
-                "A data set must have a length and samples numbered from 0.",
-                describe(dataset),
-                "Put the samples in a list, or write __len__ and __getitem__.",
-            )
+        n_samples = count_samples(dataset)
         if sampler is not None and (shuffle or generator is not None):
             raise OptionError(
                 "The order must come from one place.",
                 f"a sampler, shuffle={shuffle}, generator={generator}",
                 "Leave out the sampler, or else shuffle and generator.",
             )
-        if num_workers < 0:
-            raise OptionError(
-                "The number of workers must be 0 or more.",
-                f"num_workers={num_workers}",
-                "Pass 0 to read in this process.",
-            )
         if sampler is None:
-            sampler = Sampler(len(dataset), shuffle, generator)
+            sampler = Sampler(n_samples, shuffle, generator)
         self.dataset, self.collate_fn = dataset, collate_fn
-        self.num_workers = num_workers
+        fix = "Pass 0 to read in this process."
+        self.num_workers = whole_number("num_workers", num_workers, 0, fix)
         self.batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.generator: Generator | None = getattr(sampler, "generator", None)
 
@@ -115,18 +113,22 @@ class DataLoader:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[Any]:
-        return self._read_ahead() if self.num_workers else self._read()
+        batches, seed = iter(self.batch_sampler), draw_seed()
+        if self.num_workers:
+            return self._read_ahead(batches, seed)
+        return self._read(batches)
 
-    def _read(self) -> Iterator[Any]:
-        for batch in self.batch_sampler:
+    def _read(self, batches: Iterator[list[int]]) -> Iterator[Any]:
+        for batch in batches:
             yield self.collate_fn([self.dataset[i] for i in batch])
 
-    def _read_ahead(self) -> Iterator[Any]:
+    def _read_ahead(self, batches: Iterator[list[int]], seed: int) -> Iterator[Any]:
         loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
             self.dataset,  # type: ignore[arg-type]
-            batch_sampler=self.batch_sampler,
+            batch_sampler=list(batches),
             collate_fn=self.collate_fn,
             num_workers=self.num_workers,
+            generator=torch.Generator().manual_seed(seed),
         )
         return iter(loader)
 
@@ -138,7 +140,7 @@ class DataLoader:
 
 
 class TensorLoader:
-    """Goes through tensors in batches, without leaving their device.
+    """Data loader for tensors in memory, which cuts batches on their device.
 
     In order, a batch is a slice: a view of the data, so whoever changes it in place
     changes the data. Shuffled, it is a copy, gathered by one ``index_select``. The
@@ -188,7 +190,8 @@ class TensorLoader:
         device: torch.device | str | None = None,
     ) -> None:
         self.n_samples = count_rows(*tensors)
-        count_batches(self.n_samples, batch_size, drop_last)
+        self.batch_size = checked_batch_size(batch_size)
+        count_batches(self.n_samples, self.batch_size, drop_last)
         if device is not None:
             tensors = tuple(tensor.to(device) for tensor in tensors)
         devices = {str(tensor.device) for tensor in tensors}
@@ -199,8 +202,7 @@ class TensorLoader:
                 "Say where to keep them: device='cpu' or device='cuda'.",
             )
         self.tensors, self.device = tensors, tensors[0].device
-        self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
-        self.generator = generator
+        self.shuffle, self.drop_last, self.generator = shuffle, drop_last, generator
 
     def __len__(self) -> int:
         return count_batches(self.n_samples, self.batch_size, self.drop_last)
@@ -235,7 +237,7 @@ class TensorLoader:
 
 @dataclass(frozen=True)
 class DataLoaders:
-    """The batches of one experiment: those to train on, those to validate with.
+    """Pair of data loaders: one to train on, one to validate with.
 
     Args:
         train: Gives the batches to train on, anew on each pass; any loader will do,
@@ -259,7 +261,7 @@ class DataLoaders:
         generator: Generator | None = None,
         device: torch.device | str | None = None,
     ) -> DataLoaders:
-        r"""Cut batches out of tensors in memory.
+        r"""Return data loaders for tensors in memory.
 
         Training batches are shuffled. Validation batches come in order, all of them,
         and are twice as large: without gradients a batch needs less memory.
@@ -289,6 +291,7 @@ class DataLoaders:
 
         Book: ch. 08, "The first number, and why it is wrong".
         """
+        batch_size = checked_batch_size(batch_size)  # NumPy's would overflow below
         return cls(
             TensorLoader(
                 *train,
@@ -304,15 +307,17 @@ class DataLoaders:
     def one_batch(self) -> Any:
         """Return the batch that the next pass over ``train`` begins with.
 
-        Looking changes nothing: the generator is put back, so the pass still begins
-        with it.
+        Looking changes nothing: all generators of random numbers are put back, also
+        those that the data set keeps as attributes. So the pass still begins with it,
+        and what is drawn afterwards is the same as if nobody had looked.
 
         Shape:
             -> what ``train`` gives, such as (B, ...), (B, ...).
         """
-        generator = getattr(self.train, "generator", None) or torch.default_generator
-        state = generator.get_state()
-        try:
-            return next(iter(self.train))
-        finally:
-            generator.set_state(state)
+        loader: Any = self.train
+        if isinstance(loader, torch.utils.data.DataLoader):
+            # Workers that stay must begin with a pass, which draws their seed.
+            loader = copy.copy(loader)
+            loader._iterator = None
+        with unchanged_generators(loader):
+            return next(iter(loader))

@@ -83,7 +83,7 @@ def n_averaged(
     kept: Tensor = target != ignored
     weight = settings.get("weight", getattr(loss_func, "weight", None))
     if weight is None:
-        return kept.sum()
+        return kept.count_nonzero()
     weights: Tensor = weight[torch.where(kept, target, 0)]
     return (weights * kept).sum()
 

@@ -138,7 +138,7 @@ class Cancel(Exception):
 class DeferStep(Cancel):
     """Put the optimizer's step off: keep the gradients, and add the next batch's.
 
-    Book: ch. 12.
+    Book: ch. 12, "Larger batches than fit".
     """
 
     raised_in = "after_backward"
@@ -387,8 +387,6 @@ def wrapped_verbs(learn: Any, cbs: Iterable[Callback]) -> dict[Verb, Callable[[]
     Args:
         learn: Whose methods the verbs are.
         cbs: The callbacks; that of the smallest ``order`` is the outermost.
-
-    Book: ch. 11, "The protocol".
     """
     verbs: dict[Verb, Callable[[], Any]] = {v: getattr(learn, v) for v in VERBS}
     for cb in sorted(cbs, key=lambda cb: cb.order, reverse=True):

@@ -6,7 +6,6 @@ Book: ch. 11, "The protocol".
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
     from minifast.learner.callback import Cancel
     from minifast.learner.loop import TrainingLoop
+
+
+NO_EPOCHS = "Pass 1 or more; to look without training, learn.validate()."
 
 
 def check_loaders(dls: object) -> None:
@@ -124,18 +126,6 @@ def check_parameters(loop: TrainingLoop, opt: Optimizer | None = None) -> None:
             "Replace parts of the model before the Learner is made, or use "
             "learn.opt.add_param_group.",
         )
-
-
-def whole_number(name: str, value: object, *, least: int) -> int:
-    """Return a whole number, NumPy's too, as Python's."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or number < least:
-        must = f"{name} must be a whole number of at least {least}."
-        raise OptionError(must, repr(value), "Without training: learn.validate().")
-    return number
 
 
 def check_idle(idle: bool) -> None:

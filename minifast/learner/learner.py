@@ -209,7 +209,7 @@ class MeanLoss(Callback):
 
     def row(self) -> dict[str, float]:
         """Return the mean under its name, or nothing if no batch ran to its end."""
-        return {"valid_loss": self.mean.value()} if self.mean.count else {}
+        return {"valid_loss": self.mean.value()} if not self.mean.is_empty else {}
 
 
 class Collect(Callback):

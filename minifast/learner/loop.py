@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.amp import GradScaler
 
+from minifast.errors import whole_number
 from minifast.learner import checks
 from minifast.learner.batches import n_averaged, n_batches, split_batch
 from minifast.learner.callback import (
@@ -219,7 +220,7 @@ class TrainingLoop:
                 fit is running already, a signal is raised where it has no meaning, the
                 rates don't fit the groups, or the optimizer lacks a parameter.
         """
-        n_epochs = checks.whole_number("n_epochs", n_epochs, least=1)
+        n_epochs = whole_number("n_epochs", n_epochs, 1, checks.NO_EPOCHS)
         with self._listening(cbs), self._scope(CancelFit, "cleanup_fit"):
             checks.check_parameters(self)
             if lr is not None:

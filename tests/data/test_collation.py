@@ -192,3 +192,99 @@ def test_no_samples_are_refused():
     assert str(caught.value) == (
         "A batch must hold at least one sample.\n  got: 0 samples\n  fix: Leave it out."
     )
+
+
+def packed(array):
+    """The same numbers as a field of packed records, which torch can't stride over."""
+    records = np.zeros(array.shape, dtype=[("number", array.dtype), ("flag", "u1")])
+    records["number"] = array
+    return records["number"]
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+LAYOUTS = {
+    "flipped": lambda array: array[:, ::-1],
+    "upside down": lambda array: array[::-1],
+    "transposed": lambda array: array.T,
+    "every second": lambda array: array[:, ::2],
+    "broadcast": lambda array: np.broadcast_to(array[:1], (4, 3)),
+    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
+    "little-endian": lambda array: array.astype(array.dtype.newbyteorder("<")),
+    "read-only": read_only,
+    "packed": packed,
+    "empty": lambda array: array[:0],
+    "one number": lambda array: array[0, 0, ...],
+}
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_arrays_of_every_layout_in_memory_are_collated(layout, dtype):
+    plain = [np.arange(6, dtype=dtype).reshape(2, 3) + n for n in range(2)]
+    arrays = [LAYOUTS[layout](array) for array in plain]
+    batch = collate(arrays)
+    assert same(batch, torch.from_numpy(np.stack(arrays).astype(dtype)))
+    before = [array.copy() for array in arrays]
+    batch.zero_()
+    assert all(map(np.array_equal, arrays, before))
+
+
+def test_a_file_that_is_mapped_for_reading_is_collated(tmp_path):
+    np.save(tmp_path / "numbers.npy", np.arange(6).reshape(2, 3))
+    rows = np.load(tmp_path / "numbers.npy", mmap_mode="r")
+    assert same(collate(list(rows)), torch.arange(6).reshape(2, 3))
+
+
+@pytest.mark.parametrize("default", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(
+    "numbers",
+    [[1.5, 2.0], [np.float64(1.5), np.float64(2)], [2, np.float64(0.5)], [0.5, 2]],
+    ids=repr,
+)
+def test_floats_and_numpys_float64_get_the_default_dtype(numbers, default):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        assert same(collate(numbers), torch.tensor([float(n) for n in numbers]))
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_complex_numbers_get_the_default_dtype():
+    for kind in (complex, np.complex128):
+        assert same(collate([kind(1j)]), torch.tensor([1j]))
+
+
+@pytest.mark.parametrize(
+    "kind", [np.float16, np.float32, np.uint8, np.int16, np.int64, np.complex64]
+)
+def test_other_scalars_of_numpy_keep_their_dtype(kind):
+    assert same(collate([kind(1), kind(2)]), torch.from_numpy(np.array([1, 2], kind)))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int16])
+def test_arrays_keep_their_dtype_as_in_torch(dtype):
+    arrays = [np.ones(2, dtype), np.zeros(2, dtype)]
+    assert same(collate(arrays), default_collate(arrays))
+
+
+@pytest.mark.parametrize(
+    ("samples", "got"),
+    [
+        ([np.array(["a"])] * 2, "array of dtype <U1 in sample 0"),
+        ([(1, np.zeros(2)), (2, np.array([None]))], "object in sample 1 at [1]"),
+        ([np.array(["2020-01-01"], dtype="M8[D]")], "datetime64[D] in sample 0"),
+        ([np.timedelta64(1, "s")], "np.timedelta64(1,'s') in sample 0"),
+        ([1, 2**70], f"{2**70} in sample 1"),
+    ],
+)
+def test_what_torch_has_no_dtype_for_is_named(samples, got):
+    error = refusal(samples)
+    assert isinstance(error, DTypeError)
+    assert f"{got}\n  fix: Convert it in the data set" in str(error)
+    assert error.__cause__ is not None

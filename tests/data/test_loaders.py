@@ -1,5 +1,8 @@
+import itertools
+import random
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -149,7 +152,16 @@ class Stream(IterableDataset):
         return iter([1, 2])
 
 
-@pytest.mark.parametrize("stream", [iter([1, 2]), Stream()], ids=["iterator", "torch"])
+class SizedStream(Stream):
+    def __len__(self):
+        return 2
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [iter([1, 2]), Stream(), SizedStream()],
+    ids=["iterator", "torch", "torch, sized"],
+)
 def test_a_stream_is_refused(stream):
     with pytest.raises(DTypeError) as caught:
         DataLoader(stream)
@@ -183,7 +195,7 @@ def test_workers_cannot_be_fewer_than_none(dataset):
     with pytest.raises(OptionError) as caught:
         DataLoader(dataset, num_workers=-1)
     assert str(caught.value) == (
-        "The number of workers must be 0 or more.\n"
+        "num_workers must be a whole number of at least 0.\n"
         "  got: num_workers=-1\n"
         "  fix: Pass 0 to read in this process."
     )
@@ -465,11 +477,168 @@ def make_loaders():
 
 
 @pytest.mark.parametrize("kind", make_loaders())
-def test_looking_at_a_batch_changes_nothing(kind):
+def test_looking_at_a_batch_leaves_the_next_pass_as_it_was(kind):
     train = make_loaders()[kind]
     batch, again = train.one_batch(), train.one_batch()
     assert_close(again, batch, rtol=0, atol=0)
     assert_close(next(iter(train.train)), batch, rtol=0, atol=0)
+
+
+class Noisy(torch.utils.data.Dataset):
+    """Draws from every generator there is, also from some of its own."""
+
+    def __init__(self):
+        self.own = seeded(3), random.Random(3)
+        self.numpys = [np.random.default_rng(3), np.random.RandomState(3)]
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, i):
+        torchs = torch.rand(1), torch.rand(1, generator=self.own[0])
+        pythons = random.random(), self.own[1].random()
+        numpys = np.random.random(), *(rng.random() for rng in self.numpys)  # noqa: NPY002
+        return i, *torchs, *pythons, *numpys
+
+
+def noisy_loaders(n_workers):
+    data, options = Noisy(), {"shuffle": True, "num_workers": n_workers}
+    sampler = WeightedRandomSampler([1.0] * 12, 12, generator=seeded(2))
+    loaders = {
+        "ours, own generator": DataLoader(data, 4, generator=seeded(2), **options),
+        "ours, default generator": DataLoader(data, 4, **options),
+        "ours, own sampler": DataLoader(
+            data, 4, sampler=sampler, num_workers=n_workers
+        ),
+        "torch, own generator": TorchDataLoader(
+            data, 4, generator=seeded(2), **options
+        ),
+        "torch, default generator": TorchDataLoader(data, 4, **options),
+        "torch, own sampler": TorchDataLoader(
+            data, 4, sampler=sampler, num_workers=n_workers
+        ),
+    }
+    if n_workers:
+        loaders["torch, workers that stay"] = TorchDataLoader(
+            data, 4, persistent_workers=True, **options
+        )
+    return loaders
+
+
+NOISY = [(kind, n) for n in (0, 1) for kind in noisy_loaders(n)]
+
+
+@may_fork
+@pytest.mark.parametrize(("kind", "n_workers"), NOISY)
+def test_looking_changes_no_random_number(kind, n_workers):
+    runs = []
+    for look in (False, True):
+        random.seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        torch.manual_seed(1)
+        loader = noisy_loaders(n_workers)[kind]
+        batches = []
+        for _ in range(2):
+            batches += [DataLoaders(loader).one_batch()] if look else []
+            batches += loader
+        numbers = random.random(), np.random.random(), torch.rand(2)  # noqa: NPY002
+        runs.append((batches, numbers))
+    (plain, numbers), (looked, numbers_then) = runs
+    assert_close(numbers_then, numbers, rtol=0, atol=0)
+    assert_close(looked[1:4] + looked[5:], plain, rtol=0, atol=0)
+    assert_close(looked[0], plain[0], rtol=0, atol=0)
+
+
+@may_fork
+def test_looking_starts_no_workers_that_stay():
+    loader = noisy_loaders(1)["torch, workers that stay"]
+    DataLoaders(loader).one_batch()
+    assert loader._iterator is None
+
+
+@may_fork
+@pytest.mark.parametrize("own", [True, False], ids=["own generator", "default"])
+def test_orders_and_random_numbers_do_not_depend_on_the_number_of_workers(own, dataset):
+    runs = []
+    for n_workers in (0, 1, 2):
+        torch.manual_seed(4)
+        loader = DataLoader(
+            dataset,
+            5,
+            shuffle=True,
+            generator=seeded(2) if own else None,
+            num_workers=n_workers,
+        )
+        orders = [labels_of(loader) for _ in range(3)]
+        runs.append((orders, torch.rand(2).tolist()))
+    assert runs[0] == runs[1] == runs[2]
+    assert runs[0][0][0] != runs[0][0][1]
+
+
+def test_the_first_order_is_that_of_the_tensor_loader_without_a_generator(
+    dataset, tensors
+):
+    torch.manual_seed(4)
+    order = labels_of(DataLoader(dataset, 5, shuffle=True))
+    torch.manual_seed(4)
+    assert labels_of(TensorLoader(*tensors, batch_size=5, shuffle=True)) == order
+
+
+class Draws(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return int(np.random.randint(2**31))  # noqa: NPY002
+
+
+@may_fork
+def test_workers_draw_other_numbers_each_and_on_each_pass_and_a_seed_repeats_them():
+    loader = DataLoader(Draws(), 2, num_workers=2)
+    drawn = [torch.cat(list(loader)).tolist() for _ in range(2)]
+    assert len(set(drawn[0] + drawn[1])) == 16
+    passes = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        passes.append(torch.cat(list(loader)).tolist())
+    assert passes[0] == passes[1]
+
+
+@may_fork
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_a_pass_may_be_left_early(dataset, n_workers):
+    loader = DataLoader(
+        dataset, 5, shuffle=True, generator=seeded(2), num_workers=n_workers
+    )
+    expected = DataLoader(dataset, 5, shuffle=True, generator=seeded(2))
+    for n_batches in (1, 3, 5):
+        ours = itertools.islice(loader, n_batches)
+        assert_same_batches(ours, itertools.islice(expected, n_batches))
+    assert_same_batches(loader, expected)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_sizes_may_be_numpys_whole_numbers(kind):
+    x = torch.arange(10)
+    assert len(DataLoader(x, kind(4), num_workers=kind(0))) == 3
+    assert len(TensorLoader(x, batch_size=kind(4))) == 3
+    dls = DataLoaders.from_tensors((torch.zeros(500),), (torch.zeros(500),), kind(200))
+    assert [len(batch) for (batch,) in dls.valid] == [400, 100]
+    assert repr(dls.train).startswith("TensorLoader(500 samples, batches of 200,")
+
+
+@pytest.mark.parametrize("n_workers", [True, 1.0, None, "2"], ids=repr)
+def test_workers_are_counted_in_whole_numbers(dataset, n_workers):
+    with pytest.raises(OptionError, match="num_workers must be a whole number"):
+        DataLoader(dataset, num_workers=n_workers)
+
+
+@may_fork
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_an_order_may_be_an_array(dataset, n_workers):
+    order = np.array([7, 22, 1], dtype=np.uint8)
+    loader = DataLoader(dataset, 3, sampler=order, num_workers=n_workers)
+    assert labels_of(loader) == [7, 22, 1]
 
 
 def test_the_generator_is_put_back_when_a_batch_fails():

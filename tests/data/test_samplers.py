@@ -1,12 +1,14 @@
+import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import BatchSampler as TorchBatchSampler
 from torch.utils.data import RandomSampler, SequentialSampler
 
 from minifast.data.samplers import BatchSampler, Sampler, count_batches, permutation
-from minifast.errors import OptionError
+from minifast.errors import DTypeError, OptionError
 
 SIZES = [(n, size) for n in (1, 2, 5, 12, 13) for size in (1, 2, 5, 12, 64)]
 
@@ -106,12 +108,12 @@ def test_any_sized_iterable_of_numbers_can_be_cut():
     assert list(BatchSampler([4, 2, 0], 2)) == [[4, 2], [0]]
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.0, "64", None], ids=repr)
+@pytest.mark.parametrize("size", [0, -1, np.int8(0), 2.0, True, "64", None], ids=repr)
 def test_the_batch_size_must_be_a_number_from_1(size):
     with pytest.raises(OptionError) as caught:
         BatchSampler(Sampler(5), size)
     assert str(caught.value) == (
-        "The batch size must be a whole number of at least 1.\n"
+        "batch_size must be a whole number of at least 1.\n"
         f"  got: batch_size={size!r}\n"
         "  fix: Pass a number such as 64."
     )
@@ -135,3 +137,91 @@ def test_dropping_the_only_batch_is_refused_at_once():
         "  got: 5 samples, batch_size=8, drop_last=True\n"
         "  fix: Take a smaller batch size, or keep the last batch."
     )
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_sizes_may_be_numpys_whole_numbers(kind):
+    sampler = Sampler(kind(200))
+    batches = BatchSampler(sampler, kind(150))
+    assert list(map(len, batches)) == [150, 50]  # 2 * 150 is too much for a uint8
+    assert type(sampler.n_samples) is type(batches.batch_size) is int
+
+
+@pytest.mark.parametrize("n", [-1, 2.0, True, "5", None], ids=repr)
+def test_the_number_of_samples_must_be_a_whole_number(n):
+    with pytest.raises(OptionError) as caught:
+        Sampler(n)
+    assert str(caught.value).splitlines()[:2] == [
+        "n_samples must be a whole number of at least 0.",
+        f"  got: n_samples={n!r}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.array([4, 2, 0]),
+        np.array([4, 2, 0], dtype=np.uint8),
+        torch.tensor([4, 2, 0]),
+        [np.int32(4), 2, torch.tensor(0)],
+    ],
+    ids=repr,
+)
+def test_numbers_of_other_libraries_become_ints(numbers):
+    batches = list(BatchSampler(numbers, 2))
+    assert batches == [[4, 2], [0]]
+    assert all(type(index) is int for batch in batches for index in batch)
+
+
+@pytest.mark.parametrize("index", [True, 1.0, "a", None], ids=repr)
+def test_what_is_no_number_of_a_sample_is_refused_when_a_pass_begins(index):
+    batches = BatchSampler([0, 1, index], 1)
+    with pytest.raises(OptionError) as caught:
+        iter(batches)
+    assert str(caught.value) == (
+        f"index must be a whole number.\n  got: index={index!r}\n  fix: Pass an int."
+    )
+
+
+@pytest.mark.parametrize("sampler", [iter([1, 2]), 5, (n for n in [1])], ids=repr)
+def test_a_sampler_must_have_a_length(sampler):
+    with pytest.raises(DTypeError) as caught:
+        BatchSampler(sampler, 2)
+    assert str(caught.value) == (
+        "A sampler must have a length, and give its numbers on each pass.\n"
+        f"  got: {type(sampler).__name__} {sampler!r}\n"
+        "  fix: Put the numbers in a list."
+    )
+
+
+def test_a_sampler_that_goes_on_for_ever_gives_as_many_as_its_length_says():
+    class Endless:
+        def __len__(self):
+            return 5
+
+        def __iter__(self):
+            return itertools.cycle([0, 1, 2])
+
+    assert list(BatchSampler(Endless(), 2)) == [[0, 1], [2, 0], [1]]
+
+
+def test_the_order_of_a_pass_does_not_depend_on_what_is_drawn_meanwhile():
+    class Careless:
+        """Draws each number when it is asked for, from the default generator."""
+
+        def __len__(self):
+            return 8
+
+        def __iter__(self):
+            for _ in range(8):
+                yield int(torch.randint(100, ()))
+
+    orders = []
+    for n_draws in (0, 3):
+        torch.manual_seed(0)
+        order = []
+        for batch in BatchSampler(Careless(), 2):
+            torch.rand(n_draws)
+            order += batch
+        orders.append(order)
+    assert orders[0] == orders[1]

@@ -49,7 +49,7 @@ def test_a_page_shows_what_readers_can_import_from_the_room(module, name, left_o
     ("module", "owner", "name", "left_out"),
     [
         ("minifast.callbacks.recorder", "Recorder", "after_batch", True),
-        ("minifast.callbacks.recorder", "Recorder", "rehearses", True),
+        ("minifast.callbacks.recorder", "Recorder", "in_lr_find", True),
         ("minifast.callbacks.recorder", "Recorder", "values", None),
         ("minifast.learner.callback", "Callback", "after_batch", None),
         ("minifast.learner.learner", "Learner", "state_dict", None),
