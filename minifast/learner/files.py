@@ -112,7 +112,7 @@ def plain(value: Any, *where: object) -> Any:
     if kind in _PLAIN or kind in _PLAIN_OF_TORCH:
         return value
     if isinstance(value, torch.Tensor):
-        return value.detach().as_subclass(torch.Tensor)  # type: ignore[arg-type]
+        return value.detach().as_subclass(torch.Tensor)
     if isinstance(value, dict):
         parts = {plain(k, *where): plain(v, *where, k) for k, v in value.items()}
         if kind not in (OrderedDict, Counter):

@@ -23,7 +23,7 @@ ALONE = "or take the weights alone: learn.load(path, with_opt=False)."
 
 def fitting(
     model: nn.Module, saved: Mapping[str, Any], prefix: str = "", *, strict: bool = True
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[Mapping[str, Any], list[str]]:
     """Return the saved weights that a model can take, and a line for each other one.
 
     Models in the wrappers of ``torch.compile`` and of parallel training have the names

@@ -120,13 +120,13 @@ class Learner(TrainingLoop):
     ) -> list[str]:
         """Take weights and what the optimizer remembers from a file that was saved.
 
-        The hyper-parameters, such as the learning rate, stay those of this Learner. Only
-        tensors and plain values are read: no code in the file is run. What is damaged
-        or does not fit is refused before anything is changed.
+        The hyper-parameters, such as the learning rate, stay those of this Learner.
+        Only tensors and plain values are read: no code in the file is run. What is
+        damaged or does not fit is refused before anything is changed.
 
         Args:
-            path: What ``save`` or ``Checkpoint`` wrote, or ``torch.save`` with the parts
-                that ``state_dict`` has.
+            path: What ``save`` or ``Checkpoint`` wrote, or ``torch.save`` with the
+                parts that ``state_dict`` has.
             with_opt: Whether to take the states of optimizer, scaler and loss as well.
             strict: Whether all weights must fit; if not, those that fit by name and
                 shape are taken, a body without its head, say, and nothing else is.
@@ -143,7 +143,7 @@ class Learner(TrainingLoop):
         return self.load_state_dict(saved, with_opt=with_opt, strict=strict)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states of model, loss, optimizer, scaler; their memory is shared."""
+        """Return the states of model, loss, optimizer, scaler, with shared memory."""
         return state.learner_state(self)
 
     def load_state_dict(

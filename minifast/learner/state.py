@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from minifast.learner import Learner
     from minifast.learner.callback import Callback
 
-ALONE = "or take the weights alone: learn.load(path, with_opt=False)."
-
 
 def learner_state(learn: Learner) -> dict[str, Any]:
     """Return the states of model, loss, optimizer and scaler; their memory is shared.
@@ -104,6 +102,9 @@ def _loss_module(learn: Learner) -> nn.Module:
 
 
 def _need(saved: Mapping[str, Any], parts: Mapping[str, type]) -> None:
+    if not isinstance(saved, Mapping):
+        must = "The saved state must be what state_dict returned, or a file held."
+        raise DataError(must, describe(saved), "A file is read by learn.load(path).")
     for name, kind in parts.items():
         if not isinstance(saved.get(name), kind):
             must = f"The saved state must have the parts {', '.join(parts)}."
@@ -267,9 +268,10 @@ def check_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
     try:
         random.Random().setstate(state["python"])
         if saved := state["numpy"]:
-            from numpy.random import RandomState, get_bit_generator
+            from numpy import random as numpy_random
 
-            RandomState(type(get_bit_generator())()).set_state(saved)
+            kind = type(numpy_random.get_bit_generator())  # type: ignore[attr-defined]
+            numpy_random.RandomState(kind()).set_state(saved)
         torch.Generator().set_state(state["torch"])
         for i, saved in _cuda_states(state):
             torch.Generator(f"cuda:{i}").set_state(saved)
@@ -296,9 +298,9 @@ def set_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
     check_random_state(dls, state)
     random.setstate(state["python"])
     if state["numpy"]:
-        from numpy.random import set_state
+        import numpy
 
-        set_state(state["numpy"])
+        numpy.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
     for i, saved in _cuda_states(state):
         torch.cuda.set_rng_state(saved, i)

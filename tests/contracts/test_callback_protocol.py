@@ -15,8 +15,7 @@ from torch.optim.lr_scheduler import StepLR
 
 import minifast.callbacks
 from minifast.data import DataLoaders
-from minifast.learner import EVENTS, Callback, Learner
-from minifast.learner import files
+from minifast.learner import EVENTS, Callback, Learner, files
 from minifast.learner import state as states
 from minifast.metrics import accuracy
 from minifast.optim import constant

@@ -46,9 +46,14 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, err
     path = tmp_path / "a.txt"
     with files.replaced(path) as file:
         file.write(b"whole")
-    with pytest.raises(error), files.replaced(path) as file:
-        file.write(b"half a fi")
-        raise error
+
+    def half():
+        with files.replaced(path) as file:
+            file.write(b"half a fi")
+            raise error
+
+    with pytest.raises(error):
+        half()
     assert path.read_bytes() == b"whole"
     assert names(tmp_path) == ["a.txt"]
 
@@ -219,12 +224,11 @@ def test_a_flipped_bit_is_noticed_or_does_no_harm(tmp_path):
 
 def damaged_files():
     good = saved(STATE | {"a": torch.arange(300.0)})
-    big = io.BytesIO()
+    big, source = io.BytesIO(), zipfile.ZipFile(io.BytesIO(good))
     with zipfile.ZipFile(big, "w", zipfile.ZIP_DEFLATED) as bomb:
-        with zipfile.ZipFile(io.BytesIO(good)) as source:
-            for name in source.namelist():
-                tensor = name.endswith("data/0")
-                bomb.writestr(name, bytes(10**7) if tensor else source.read(name))
+        for name in source.namelist():
+            tensor = name.endswith("data/0")
+            bomb.writestr(name, bytes(10**7) if tensor else source.read(name))
     other = saved(STATE | {"a": torch.zeros(300)})
     yield from (good[: len(good) * k // 10] for k in range(10))
     yield good[:-1]
@@ -249,7 +253,7 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path, content):
 
 class Evil:
     def __reduce__(self):
-        return eval, ("open('/tmp/was-run', 'w') and 1/0",)
+        return eval, ("1/0",)
 
 
 @pytest.mark.parametrize("state", [STATE | {"evil": Evil()}, Evil(), nn.ReLU()])

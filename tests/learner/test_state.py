@@ -194,7 +194,10 @@ def damages(state, foreign):
     yield "pairs", state | {"callbacks": [5]}
     yield "a callback's", state | {"callbacks": [("Picky", {"a": 5, "b": "x"})]}
     yield "part of a callback's", state | {"callbacks": [("Picky", {"a": 5})]}
-    yield "random numbers", state | {"random": state["random"] | {"torch": None}}
+    yield (
+        "random numbers",
+        state | {"random": state.get("random", {}) | {"torch": None}},
+    )
 
 
 def same(a, b):
@@ -245,12 +248,17 @@ def test_nor_does_a_state_that_load_refuses(make_learner):
         assert same(learn.state_dict(), before), what
 
 
+def test_what_is_no_state_at_all_is_refused(make_learner):
+    with pytest.raises(DataError, match=r"got: str .*\n  fix: A file is read by"):
+        make_learner().load_state_dict("a.pt")
+
+
 def test_an_error_of_a_callback_is_named_and_an_own_one_passes(make_learner):
     learn, cb = make_learner(), Picky()
     state = training_state(learn, [])
     state["callbacks"] = [("Picky", {"a": 1, "b": "x"})]
     with pytest.raises(
-        DataError, match="state of Picky must .*\n  got: ValueError: inv"
+        DataError, match=r"state of Picky must .*\n  got: ValueError: inv"
     ):
         set_training_state(learn, [cb], state)
 
@@ -303,7 +311,7 @@ def test_a_loss_with_weights_is_saved_and_loaded(make_learner, tmp_path):
     assert other.loss_func.scale.item() == 1.0
     other.load(tmp_path / "a.pt")
     assert other.loss_func.scale.item() == 3.0
-    with pytest.raises(ShapeError, match="loss.scale: .* in what was saved, nothing"):
+    with pytest.raises(ShapeError, match=r"loss.scale: .* in what was saved, nothing"):
         make_learner().load(tmp_path / "a.pt")
 
 
