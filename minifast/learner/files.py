@@ -86,6 +86,7 @@ def write(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _PLAIN_OF_TORCH = (torch.dtype, torch.device, torch.Size)
+_DEEP = 100  # what is nested deeper may well hold itself
 
 
 def plain(value: Any, *where: object) -> Any:
@@ -113,7 +114,8 @@ def plain(value: Any, *where: object) -> Any:
         return value
     if isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor)
-    if isinstance(value, dict):
+    shallow = len(where) < _DEEP
+    if isinstance(value, dict) and shallow:
         parts = {plain(k, *where): plain(v, *where, k) for k, v in value.items()}
         if kind not in (OrderedDict, Counter):
             return parts
@@ -121,7 +123,7 @@ def plain(value: Any, *where: object) -> Any:
         same.clear()
         same.update(parts)
         return same
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, list | tuple | set) and shallow:
         made = [plain(v, *where, _name(value, i)) for i, v in enumerate(value)]
         return next(k for k in (list, tuple, set) if isinstance(value, k))(made)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
@@ -130,7 +132,7 @@ def plain(value: Any, *where: object) -> Any:
             return number
     raise DTypeError(
         "What is saved must be tensors, numbers, text, and lists or dicts of those.",
-        f"{describe(value)} at {' > '.join(map(str, where))}",
+        f"{describe(value)} at {' > '.join(map(str, where[:10]))}",
         "Leave it out of the state_dict, or make such values of it there.",
     )
 

@@ -171,6 +171,13 @@ def test_what_is_not_plain_is_refused_by_name_before_anything_is_written(tmp_pat
     assert (tmp_path / "a.pt").read_bytes() == before
 
 
+def test_what_holds_itself_is_refused():
+    odd = [1]
+    odd.append(odd)
+    with pytest.raises(DTypeError, match="list of length 2 at a > 1 > 1"):
+        files.plain({"a": odd})
+
+
 # Reading
 
 

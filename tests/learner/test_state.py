@@ -105,6 +105,16 @@ def test_loaders_without_generators_are_fine():
     set_random_state(dls, state)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_the_numbers_of_the_gpu_come_again():
+    dls = DataLoaders([(torch.zeros(1),)])
+    state = random_state(dls)
+    first = torch.rand(2, device="cuda")
+    set_random_state(dls, state)
+    assert torch.equal(torch.rand(2, device="cuda"), first)
+
+
 def test_numpy_is_not_imported_for_it():
     code = (
         "import sys, torch, minifast.learner.state as state\n"
