@@ -6,6 +6,7 @@ Book: ch. 12, "Progress".
 from __future__ import annotations
 
 import csv
+import io
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from minifast.book import Table, in_notebook, table
 from minifast.errors import UnknownNameError
 from minifast.learner import Callback, Order
+from minifast.learner.files import replaced
 
 if TYPE_CHECKING:
     import os
@@ -294,8 +296,9 @@ class CSVLogger(Callback):
     def after_epoch(self, learn: Learner) -> None:
         """Write all rows."""
         names = list(dict.fromkeys(name for row in learn.history for name in row))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(learn.history)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(learn.history)
+        with replaced(self.path) as file:
+            file.write(table.getvalue().encode())

@@ -5,6 +5,7 @@ Book: ch. 12, "The callback that sets it".
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -237,12 +238,41 @@ class TorchScheduler(Callback):
         self.scheduler, self._before = None, []
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the scheduler is, and what it will put back."""
-        scheduler = self.scheduler.state_dict() if self.scheduler else {}
-        return {"scheduler": scheduler, "before": self._before}
+        """Return where the scheduler is, and what hyper-parameters to put back."""
+        state = self.scheduler.state_dict() if self.scheduler else {}
+        n_steps = state.get("last_epoch")
+        if n_steps is None and state.get("_schedulers"):  # ChainedScheduler
+            n_steps = state["_schedulers"][0]["last_epoch"]
+        plateau = {name: state[name] for name in _PLATEAU if name in state}
+        return {"n_steps": n_steps, "plateau": plateau, "before": self._before}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Go to the same position in the schedule of the scheduler as it is made now.
+
+        All that was made anew is left as it is, such as the length of the schedule, so
+        a fit may be resumed with more epochs.
+
+        Raises:
+            OptionError: If the schedule is too short for that.
+        """
         self._before = state["before"]
-        if self.scheduler is not None:
-            self.scheduler.load_state_dict(state["scheduler"])
+        if self.scheduler is None or state["n_steps"] is None:
+            return
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.load_state_dict(state["plateau"])
+            return
+        opt, lrs = self.scheduler.optimizer, self.scheduler.get_last_lr()
+        for group, lr in zip(opt.param_groups, lrs, strict=True):
+            group["lr"] = lr  # the first, from which others follow
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about steps before the optimizer's
+                for _ in range(state["n_steps"]):
+                    self.scheduler.step()
+        except ValueError as error:
+            must = "The schedule must be as long as the fit that is resumed, or longer."
+            fix = "Make the scheduler for all the epochs, those before as well."
+            raise OptionError(must, str(error), fix) from error
+
+
+_PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")

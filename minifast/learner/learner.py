@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch.nn.parameter import is_lazy
 
 from minifast.errors import UnknownNameError
-from minifast.learner import checks, state
+from minifast.learner import checks, files, state
 from minifast.learner.batches import join
 from minifast.learner.callback import (
     Callback,
@@ -120,45 +120,68 @@ class Learner(TrainingLoop):
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights and optimizer to a file, which is there whole or not at all."""
-        state.write(self.state_dict(), path)
-
-    def load(self, path: str | os.PathLike[str], *, with_opt: bool = True) -> None:
-        """Take weights and the optimizer's state from a file that was saved.
-
-        Only tensors and plain values are read: no code in the file is run. What does
-        not fit is refused before anything is changed.
-
-        Args:
-            path: What ``save`` or ``Checkpoint`` wrote.
-            with_opt: Whether to take the optimizer's state too.
+        """Write weights and optimizer to a file, which is there whole or not at all.
 
         Raises:
-            DataError: If there is no such file, or it was not written by ``save``.
+            DTypeError: If there is more in them than tensors and plain values.
+            DataError: If the file can't be written, on a full disk, say.
+        """
+        files.write(self.state_dict(), path)
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        with_opt: bool = True,
+        strict: bool = True,
+    ) -> list[str]:
+        """Take weights and what the optimizer remembers from a file that was saved.
+
+        The hyper-parameters, such as the learning rate, stay those of this Learner.
+        Only tensors and plain values are read: no code in the file is run. What is
+        damaged or does not fit is refused before anything is changed.
+
+        Args:
+            path: What ``save`` or ``Checkpoint`` wrote, or ``torch.save`` with the
+                parts that ``state_dict`` has.
+            with_opt: Whether to take the states of optimizer, scaler and loss as well.
+            strict: Whether all weights must fit; if not, those that fit by name and
+                shape are taken, a body without its head, say, and nothing else is.
+
+        Returns:
+            A line for each weight that was left out: none, if strict.
+
+        Raises:
+            DataError: If there is no such file, it is damaged or holds something else.
+            OptionError: If the optimizer is of another kind or has other groups.
             ShapeError: If names or shapes of the weights are not the model's.
         """
-        self.load_state_dict(state.read(path), with_opt=with_opt)
+        saved = files.read(path)
+        return self.load_state_dict(saved, with_opt=with_opt, strict=strict)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states of model, optimizer and scaler; their memory is shared."""
-        return {k: getattr(self, k).state_dict() for k in ("model", "opt", "scaler")}
+        """Return the states of model, loss, optimizer, scaler, with shared memory."""
+        return state.learner_state(self)
 
-    def load_state_dict(self, saved: Mapping[str, Any], with_opt: bool = True) -> None:
-        """Take over what ``state_dict`` returned.
+    def load_state_dict(
+        self, saved: Mapping[str, Any], with_opt: bool = True, *, strict: bool = True
+    ) -> list[str]:
+        """Take over what ``state_dict`` returned, as ``load`` does.
 
         Args:
-            saved: The states of model, optimizer and scaler.
-            with_opt: Whether to take the last two as well.
+            saved: The states of model, loss, optimizer and scaler.
+            with_opt: Whether to take all of them, or that of the model alone.
+            strict: Whether all weights must fit.
+
+        Returns:
+            A line for each weight that was left out: none, if strict.
 
         Raises:
+            DataError: If a part is missing or is no such thing.
+            OptionError: If the optimizer is of another kind or has other groups.
             ShapeError: If names or shapes of the weights are not the model's.
         """
-        state.check_weights(self.model, saved["model"])
-        if with_opt:
-            self.opt.load_state_dict(saved["opt"])
-        if with_opt and saved["scaler"] and self.scaler.is_enabled():
-            self.scaler.load_state_dict(saved["scaler"])
-        self.model.load_state_dict(saved["model"])
+        return state.set_learner_state(self, saved, with_opt=with_opt, strict=strict)
 
     @contextmanager
     def added_cbs(self, *cbs: Callback) -> Iterator[None]:

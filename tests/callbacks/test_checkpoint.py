@@ -1,5 +1,6 @@
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,9 +11,10 @@ from minifast.callbacks.gradients import GradientAccumulation
 from minifast.callbacks.metrics import MetricsCallback
 from minifast.callbacks.recorder import Recorder
 from minifast.callbacks.scheduler import OneCycle, ParamScheduler, TorchScheduler
-from minifast.callbacks.stopping import EarlyStopping
+from minifast.callbacks.stopping import EarlyStopping, TerminateOnNaN
 from minifast.data import DataLoaders
-from minifast.learner import Callback, Learner
+from minifast.errors import DataError, DTypeError
+from minifast.learner import Callback, CancelFit, Learner, files, state
 from minifast.optim import linear
 
 N_EPOCHS = 4
@@ -211,9 +213,9 @@ def test_the_best_epoch_and_each_epoch_are_kept(tmp_path):
 def test_the_file_holds_plain_values_only(tmp_path):
     learn = new(OneCycle(0.1), Recorder(), MetricsCallback(), Checkpoint(tmp_path))
     learn.fit(1)
-    state = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert state["epochs_done"] == 1
-    assert [name for name, _ in state["callbacks"]] == [
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert saved["epochs_done"] == 1
+    assert [name for name, _ in saved["callbacks"]] == [
         "OneCycle",
         "Recorder",
         "MetricsCallback",
@@ -248,3 +250,164 @@ def test_a_schedule_that_was_interrupted_is_still_undone_after_the_fit(tmp_path)
     resumed = new(*scheduled())
     resumed.fit(3)
     assert resumed.opt.param_groups[0]["lr"] == 0.01
+
+
+def test_a_fit_with_a_schedule_of_ours_can_be_made_longer(tmp_path):
+    new(OneCycle(0.1), Checkpoint(tmp_path)).fit(2)
+    longer = new(OneCycle(0.1), Recorder(), Checkpoint(tmp_path, resume=True))
+    longer.fit(4)
+    whole = new(OneCycle(0.1), Recorder())
+    whole.fit(4)
+    rates = [learn.find(Recorder).values("lr") for learn in (longer, whole)]
+    assert torch.equal(rates[0], rates[1][10:])
+    assert longer.opt.param_groups[0]["lr"] == 0.01
+
+
+class ByNumPy:
+    """A metric as one writes it with NumPy: its value is an np.float64."""
+
+    name = "squared"
+
+    def reset(self):
+        self.seen = []
+
+    def update(self, pred, target):
+        self.seen.append((pred - target).square().mean().item())
+
+    def value(self):
+        return np.mean(self.seen)
+
+
+def test_the_figures_of_numpy_can_be_resumed_and_loaded(tmp_path):
+    def fit(n_epochs, resume=False):
+        learn = new(MetricsCallback(ByNumPy()), Checkpoint(tmp_path, resume=resume))
+        learn.fit(n_epochs)
+        return learn
+
+    first = fit(1)
+    assert type(first.history[0]["squared"]) is np.float64
+    again = fit(2, resume=True)
+    assert [row["epoch"] for row in again.history] == [0, 1]
+    assert type(again.history[0]["squared"]) is float
+    new().load(tmp_path / "last.pt")
+
+
+class NumPyNoise(Callback):
+    def before_batch(self, learn):
+        x, y = learn.batch
+        learn.batch = x + np.random.randn(), y  # noqa: NPY002
+
+
+def test_numbers_drawn_from_numpy_come_again(tmp_path):
+    np.random.seed(0)  # noqa: NPY002
+    whole = new(NumPyNoise(), Checkpoint(tmp_path))
+    whole.fit(1)
+    kept = (tmp_path / "last.pt").read_bytes()
+    whole.fit(2, cbs=[])  # draws on
+    np.random.seed(0)  # noqa: NPY002
+    straight = new(NumPyNoise())
+    straight.fit(3)
+    np.random.seed(7)  # noqa: NPY002
+    (tmp_path / "last.pt").write_bytes(kept)
+    resumed = new(NumPyNoise(), Checkpoint(tmp_path, resume=True))
+    resumed.fit(3)
+    assert_same(straight, resumed)
+
+
+def test_what_cannot_be_written_is_refused_before_the_training(tmp_path):
+    class Odd(Callback):
+        def state_dict(self):
+            return {"fn": len}
+
+    learn = new(Odd(), Checkpoint(tmp_path))
+    with pytest.raises(DTypeError, match="at callbacks > 0 > Odd > fn"):
+        learn.fit(1)
+    assert learn.step_count == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_fit_has_a_best_epoch_of_its_own(tmp_path):
+    for folders in (("a", "a"), ("a", "b")):
+        learn = new()
+        for folder, figures in zip(folders, [(3, 1, 2), (9, 7, 8)], strict=True):
+            keep = Checkpoint(tmp_path / folder, monitor="valid_loss")
+            learn.fit(3, cbs=[Figures(*figures), keep])
+        best = new()
+        best.fit(1, cbs=[Resumed(keep.best)])
+        assert [row["valid_loss"] for row in best.history] == [3, 1, 2, 9, 7]
+
+
+class Resumed(Callback):
+    """Takes up a file and goes no further."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def before_fit(self, learn):
+        state.set_training_state(learn, [], files.read(self.path))
+        raise CancelFit
+
+
+def test_the_rows_of_a_resumed_fit_belong_to_it(tmp_path):
+    def keep():
+        return Checkpoint(tmp_path, monitor="valid_loss", resume=True)
+
+    new(Figures(3, 1), keep()).fit(2)
+    best = (tmp_path / "best.pt").read_bytes()
+    again = new(Figures(3, 1, 2), keep())
+    again.fit(3)
+    assert (tmp_path / "best.pt").read_bytes() == best
+    more = new(Figures(3, 1, 2, 0), keep())
+    more.fit(4)
+    assert (tmp_path / "best.pt").read_bytes() != best
+
+
+class Spoil(Callback):
+    def before_epoch(self, learn):
+        if learn.epoch == 2:
+            learn.model[0].weight.data.fill_(torch.nan)
+
+
+def test_an_epoch_of_nan_is_never_the_best(tmp_path):
+    # An accuracy is a number also where no weight is one.
+    for figures in ((3, 2, torch.nan, torch.nan), (3, 2, 1, 0)):
+        keep = Checkpoint(tmp_path, monitor="valid_loss")
+        new(Figures(*figures), Spoil(), keep).fit(4)
+        assert files.read(keep.best)["epochs_done"] == 2
+
+
+def test_with_terminate_on_nan_no_epoch_of_nan_is_written_at_all(tmp_path):
+    keep = Checkpoint(tmp_path)
+    new(Spoil(), TerminateOnNaN(), keep).fit(4)
+    assert files.read(keep.last)["epochs_done"] == 2
+    new(Spoil(), keep).fit(4)
+    assert files.read(keep.last)["epochs_done"] == 4
+
+
+def test_a_file_that_does_not_fit_is_refused_again_and_again(tmp_path):
+    new(Checkpoint(tmp_path)).fit(1)
+    whole = (tmp_path / "last.pt").read_bytes()
+    learn = new(Checkpoint(tmp_path, resume=True), seed=4)
+    before = learn.model[0].weight.clone()
+    learn.save(tmp_path / "last.pt")
+    for content in (whole[:-9], (tmp_path / "last.pt").read_bytes()):
+        (tmp_path / "last.pt").write_bytes(content)
+        with pytest.raises(DataError, match="Checkpoint wrote"):
+            learn.fit(2)
+        assert (tmp_path / "last.pt").read_bytes() == content
+    assert learn.history == []
+    assert torch.equal(learn.model[0].weight, before)
+    (tmp_path / "last.pt").write_bytes(whole)
+    learn.fit(2)
+    assert [row["epoch"] for row in learn.history] == [0, 1]
+
+
+def test_two_processes_may_write_into_one_folder(tmp_path):
+    """Between any two steps of one process's writing, another writes the whole file."""
+    path = tmp_path / "last.pt"
+    other = new(Checkpoint(tmp_path))
+    other.fit(1)
+    with files.replaced(path) as file:
+        other.fit(1)
+        file.write(path.read_bytes())
+    assert files.read(path)["epochs_done"] == 1

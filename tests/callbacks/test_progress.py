@@ -1,11 +1,14 @@
 import csv
 import io
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from torch import nn
 
 from minifast.callbacks import progress
+from minifast.callbacks.checkpoint import Checkpoint
 from minifast.callbacks.metrics import MetricsCallback
 from minifast.callbacks.progress import (
     CSVLogger,
@@ -313,3 +316,33 @@ def test_each_epoch_is_on_disk_at_once(make_learner, tmp_path):
 
     make_learner(Look(), CSVLogger(path)).fit(2)
     assert lines == [2, 3]
+
+
+def test_the_table_is_replaced_as_a_whole(make_learner, tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    learn = make_learner(CSVLogger(path))
+    learn.fit(2)
+    whole = path.read_bytes()
+    seen, fsync = [], os.fsync
+
+    def watched(number):
+        seen.append(path.read_bytes())  # what a kill would leave
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    learn.fit(1)
+    assert seen == [whole]
+    assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_the_table_of_a_resumed_fit_is_one_table(make_learner, tmp_path):
+    def cbs(**metrics):
+        keep = Checkpoint(tmp_path / "c", resume=True)
+        return MetricsCallback(**metrics), CSVLogger(tmp_path / "a.csv"), keep
+
+    make_learner(*cbs()).fit(2)
+    make_learner(*cbs(absolute=nn.functional.l1_loss)).fit(4)
+    rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert [bool(row["absolute"]) for row in rows] == [False, False, True, True]
+    assert None not in rows[-1]

@@ -3,7 +3,9 @@ from functools import partial
 import pytest
 import torch
 from torch.optim import lr_scheduler
+from torch.optim.swa_utils import SWALR
 
+from minifast.callbacks.checkpoint import Checkpoint
 from minifast.callbacks.recorder import Recorder
 from minifast.callbacks.scheduler import OneCycle, ParamScheduler, TorchScheduler
 from minifast.data import DataLoaders
@@ -248,3 +250,83 @@ def test_reduce_on_plateau_gets_the_figure_it_watches(make_learner):
 def test_it_goes_by_steps_or_epochs_only():
     with pytest.raises(OptionError, match="each='batch'"):
         TorchScheduler(PER_STEP["cosine"], "batch")
+
+
+def torchs_one_cycle(opt, n_steps):
+    return lr_scheduler.OneCycleLR(opt, max_lr=0.5, total_steps=n_steps + 1)
+
+
+def warm_cosine(opt, n_steps):
+    parts = [
+        lr_scheduler.LinearLR(opt, 0.1, total_iters=2),
+        lr_scheduler.CosineAnnealingLR(opt, T_max=n_steps - 2),
+    ]
+    return lr_scheduler.SequentialLR(opt, parts, milestones=[2])
+
+
+def chained(opt, n_steps):
+    parts = [
+        lr_scheduler.StepLR(opt, step_size=n_steps // 2),
+        lr_scheduler.ExponentialLR(opt, 0.9),
+    ]
+    return lr_scheduler.ChainedScheduler(parts)
+
+
+LENGTHS = {
+    "one-cycle": torchs_one_cycle,
+    "warm-up, cosine": warm_cosine,
+    "chained": chained,
+    "cosine": lr_scheduler.CosineAnnealingLR,
+    "swa": lambda opt, n_steps: SWALR(opt, 0.01, anneal_epochs=n_steps),
+}
+
+
+def made(name, n_steps):
+    return lambda opt: LENGTHS[name](opt, n_steps)
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_resumed_fit_may_be_longer(make_learner, tmp_path, name):
+    def fit(n_epochs):
+        make, rates = made(name, 3 * n_epochs), Rates()
+        keep = Checkpoint(tmp_path, resume=True)
+        learn = make_learner(rates, TorchScheduler(make), keep, opt=sgd)
+        learn.fit(n_epochs)
+        assert learn.step_count == 3 * n_epochs
+        return learn, rates.lrs
+
+    _, first = fit(2)
+    assert first == reference(made(name, 6), 6)
+    learn, rest = fit(4)
+    assert rest == reference(made(name, 12), 12)[6:]
+    assert learn.opt.param_groups[0]["lr"] == 0.1
+    assert learn.opt.param_groups[0]["momentum"] == 0.9
+
+
+def test_a_schedule_that_is_too_short_for_the_resumed_fit_is_refused(
+    make_learner, tmp_path
+):
+    make = partial(torchs_one_cycle, n_steps=6)
+    make_learner(TorchScheduler(make), Checkpoint(tmp_path), opt=sgd).fit(2)
+    short = TorchScheduler(partial(torchs_one_cycle, n_steps=3))
+    learn = make_learner(short, Checkpoint(tmp_path, resume=True), opt=sgd)
+    weight, group = learn.model.weight.clone(), dict(learn.opt.param_groups[0])
+    with pytest.raises(OptionError, match=r"as long as .*\n  got: Tried to step"):
+        learn.fit(4)
+    assert torch.equal(learn.model.weight, weight)
+    assert learn.opt.param_groups[0] == group
+    assert learn.step_count == 0
+
+
+def test_on_a_plateau_a_resumed_fit_goes_on_counting(make_learner, tmp_path):
+    class Flat(Callback):
+        def after_epoch(self, learn):
+            learn.row["valid_loss"] = 1.0
+
+    make = partial(lr_scheduler.ReduceLROnPlateau, factor=0.5, patience=1)
+    rates = Rates()
+    for n_epochs in (2, 6):
+        scheduler = TorchScheduler(make, "epoch")
+        cbs = Flat(), rates, scheduler, Checkpoint(tmp_path, resume=True)
+        make_learner(*cbs, n_train=1).fit(n_epochs)
+    assert rates.lrs == [0.1, 0.1, 0.1, 0.05, 0.05, 0.025]

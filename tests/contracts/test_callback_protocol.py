@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import StepLR
 
 import minifast.callbacks
 from minifast.data import DataLoaders
-from minifast.learner import EVENTS, Callback, Learner, Order
+from minifast.learner import EVENTS, Callback, Learner, Order, files
 from minifast.learner import state as states
 from minifast.metrics import accuracy
 from minifast.optim import constant
@@ -164,8 +164,8 @@ def test_their_states_are_plain_values_and_can_be_taken_over(cls, tmp_path, caps
 
         def after_epoch(self, learn):
             state = states.training_state(learn, learn.active_cbs)
-            states.write(state, tmp_path / "state.pt")
-            seen["read"] = states.read(tmp_path / "state.pt")
+            files.write(state, tmp_path / "state.pt")
+            seen["read"] = files.read(tmp_path / "state.pt")
             seen["own"] = cb.state_dict()
 
     cb = build(cls, tmp_path)

@@ -183,7 +183,7 @@ def test_what_is_no_number_of_a_sample_is_refused_when_a_pass_begins(index):
     )
 
 
-@pytest.mark.parametrize("sampler", [iter([1, 2]), 5, (n for n in [1])], ids=repr)
+@pytest.mark.parametrize("sampler", [iter([1, 2]), 5, (n for n in [1])], ids=type)
 def test_a_sampler_must_have_a_length(sampler):
     with pytest.raises(DTypeError) as caught:
         BatchSampler(sampler, 2)
