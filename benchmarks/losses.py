@@ -3,7 +3,7 @@
     python benchmarks/losses.py --json results.json
 
 One table for each size of the logits, with class numbers as targets and with
-probabilities. The formula is log-softmax and indexing, written out and left to autograd.
+probabilities. The formula is log-softmax and indexing, left to autograd.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hyper-parameters of an optimizer's groups; apart, as they are any optimizer's.
+"""Parameter groups: reading and setting hyper-parameters; apart, as any optimizer's.
 
 Book: ch. 12, "The callback that sets it".
 """
