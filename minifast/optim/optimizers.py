@@ -80,7 +80,9 @@ class SGD(torch.optim.Optimizer):
         Raises:
             OptionError, DTypeError: As the constructor does.
         """
-        params = _listed(param_group["params"])
+        params = param_group["params"]
+        # A list may be empty: a group for biases, say, in a model that has none.
+        params = _listed(params, may_be_empty=isinstance(params, list))
         given = self.defaults.keys() & param_group.keys()
         numbers = {name: _number(name, param_group[name]) for name in given}
         group = {**param_group, **numbers, "params": params}
@@ -140,15 +142,18 @@ def _dense(grad: Tensor) -> Tensor:
     return grad
 
 
-def _listed(params: Any) -> list[Any]:
+def _listed(params: Any, *, may_be_empty: bool = False) -> list[Any]:
     must = "The optimizer must be given parameters: tensors, or groups of them."
     if isinstance(params, nn.Module):
         raise DTypeError(must, f"a model, {type(params).__name__}", _PARAMETERS)
+    if isinstance(params, set):
+        raise DTypeError(must, "a set, which has no order", "Use a list.")
     listed = [params] if isinstance(params, Tensor) else list(params)
     for each in listed:
         if not isinstance(each, Tensor | dict | tuple):  # a tuple: name and parameter
-            raise DTypeError(must, describe(each), _PARAMETERS)
-    if not listed:
+            got = f"{type(params).__name__} of {type(each).__name__}"
+            raise DTypeError(must, got, _PARAMETERS)
+    if not listed and not may_be_empty:
         must = "There must be at least one parameter to optimize."
         got = f"{type(params).__name__} with nothing in it"
         fix = "Call model.parameters() anew: what it returns can be used once."

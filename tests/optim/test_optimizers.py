@@ -310,8 +310,9 @@ def test_a_setting_must_be_a_number(name, value):
     [
         (nn.Linear(2, 1), "a model, Linear"),
         (nn.Sequential(nn.Linear(2, 1)), "a model, Sequential"),
-        ([1.0], "float 1.0"),
-        ({"params": []}, "str of length 6"),
+        ([1.0], "list of float"),
+        ([nn.Sequential(nn.Linear(2, 1))], "list of Sequential"),
+        ({"params": []}, "dict of str"),
     ],
 )
 def test_what_is_no_parameter_is_refused(params, got):
@@ -328,10 +329,14 @@ def test_what_is_no_parameter_is_refused(params, got):
         )
 
 
-def test_a_list_of_layers_is_no_list_of_parameters():
-    with pytest.raises(DTypeError, match="Linear") as caught:
-        SGD([nn.Linear(2, 1)])
-    assert caught.value.fix == "Use model.parameters()."
+def test_a_set_is_refused_as_it_has_no_order():
+    with pytest.raises(DTypeError) as caught:
+        SGD(set(nn.Linear(2, 1).parameters()))
+    assert str(caught.value) == (
+        "The optimizer must be given parameters: tensors, or groups of them.\n"
+        "  got: a set, which has no order\n"
+        "  fix: Use a list."
+    )
 
 
 def used_up():
@@ -340,16 +345,29 @@ def used_up():
     return params
 
 
-@pytest.mark.parametrize("make", [list, used_up])
-def test_there_must_be_a_parameter(make):
-    for build in (lambda: SGD(make()), lambda: SGD([{"params": make()}])):
-        with pytest.raises(OptionError) as caught:
-            build()
-        assert str(caught.value) == (
-            "There must be at least one parameter to optimize.\n"
-            f"  got: {type(make()).__name__} with nothing in it\n"
-            "  fix: Call model.parameters() anew: what it returns can be used once."
-        )
+@pytest.mark.parametrize(
+    ("make", "build"),
+    [
+        (list, SGD),
+        (used_up, SGD),
+        (used_up, lambda params: SGD([{"params": params}])),
+    ],
+)
+def test_there_must_be_a_parameter(make, build):
+    with pytest.raises(OptionError) as caught:
+        build(make())
+    assert str(caught.value) == (
+        "There must be at least one parameter to optimize.\n"
+        f"  got: {type(make()).__name__} with nothing in it\n"
+        "  fix: Call model.parameters() anew: what it returns can be used once."
+    )
+
+
+def test_a_group_may_be_an_empty_list_as_in_torch():
+    p = nn.Parameter(torch.ones(2))
+    p.grad = torch.ones(2)
+    SGD([{"params": [p]}, {"params": []}], lr=0.5).step()
+    assert p.tolist() == [0.5, 0.5]
 
 
 def test_a_single_tensor_and_named_parameters_are_taken_as_by_torch():
