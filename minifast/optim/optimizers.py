@@ -62,7 +62,7 @@ class SGD(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float,
         momentum: float = 0.0,
         *,
         weight_decay: float = 0.0,

@@ -259,10 +259,10 @@ def test_momentum_must_be_a_fraction(value):
     )
 
 
-def test_arguments_have_the_order_and_the_defaults_of_torch():
+def test_arguments_have_the_order_of_torch():
     p = nn.Parameter(torch.ones(2))
     names = ["lr", "momentum", "weight_decay"]
-    for args in ([], [0.1], [0.1, 0.9]):
+    for args in ([0.1], [0.1, 0.9]):
         ours, theirs = SGD([p], *args), torch.optim.SGD([p], *args)
         for name in names:
             assert ours.param_groups[0][name] == theirs.param_groups[0][name]
@@ -293,8 +293,8 @@ def test_a_group_that_is_added_is_left_as_it_was():
 def test_a_setting_must_be_a_number(name, value):
     p, q = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
     for build in (
-        lambda: SGD([p], **{name: value}),
-        lambda: SGD([p]).add_param_group({"params": [q], name: value}),
+        lambda: SGD([p], **{"lr": 0.1, name: value}),
+        lambda: SGD([p], lr=0.1).add_param_group({"params": [q], name: value}),
     ):
         with pytest.raises(DTypeError) as caught:
             build()
@@ -317,8 +317,8 @@ def test_a_setting_must_be_a_number(name, value):
 )
 def test_what_is_no_parameter_is_refused(params, got):
     for build in (
-        lambda: SGD(params),
-        lambda: SGD([{"params": params}]),
+        lambda: SGD(params, lr=0.1),
+        lambda: SGD([{"params": params}], lr=0.1),
     ):
         with pytest.raises(DTypeError) as caught:
             build()
@@ -331,7 +331,7 @@ def test_what_is_no_parameter_is_refused(params, got):
 
 def test_a_set_is_refused_as_it_has_no_order():
     with pytest.raises(DTypeError) as caught:
-        SGD(set(nn.Linear(2, 1).parameters()))
+        SGD(set(nn.Linear(2, 1).parameters()), lr=0.1)
     assert str(caught.value) == (
         "The optimizer must be given parameters: tensors, or groups of them.\n"
         "  got: a set, which has no order\n"
@@ -348,9 +348,9 @@ def used_up():
 @pytest.mark.parametrize(
     ("make", "build"),
     [
-        (list, SGD),
-        (used_up, SGD),
-        (used_up, lambda params: SGD([{"params": params}])),
+        (list, lambda params: SGD(params, lr=0.1)),
+        (used_up, lambda params: SGD(params, lr=0.1)),
+        (used_up, lambda params: SGD([{"params": params}], lr=0.1)),
     ],
 )
 def test_there_must_be_a_parameter(make, build):
@@ -372,6 +372,8 @@ def test_a_group_may_be_an_empty_list_as_in_torch():
 
 def test_a_single_tensor_and_named_parameters_are_taken_as_by_torch():
     layer = nn.Linear(2, 1)
-    assert SGD([{"params": layer.weight}]).param_groups[0]["params"] == [layer.weight]
+    assert SGD([{"params": layer.weight}], 0.1).param_groups[0]["params"] == [
+        layer.weight
+    ]
     opt = SGD(layer.named_parameters(), lr=0.1)
     assert opt.param_groups[0]["param_names"] == ["weight", "bias"]
