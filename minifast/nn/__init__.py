@@ -4,8 +4,8 @@ Book: ch. 04 and 05.
 """
 
 from minifast.nn.init import (
+    calculate_gain,
     fan_in_and_fan_out,
-    gain,
     kaiming_normal_,
     kaiming_uniform_,
     lecun_normal_,
@@ -15,8 +15,8 @@ from minifast.nn.init import (
 )
 
 __all__ = [
+    "calculate_gain",
     "fan_in_and_fan_out",
-    "gain",
     "kaiming_normal_",
     "kaiming_uniform_",
     "lecun_normal_",

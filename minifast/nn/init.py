@@ -1,8 +1,9 @@
-"""Random starting weights that keep the size of a signal the same through every layer.
+"""Weight initialization: Kaiming (He), Xavier (Glorot), LeCun and orthogonal.
 
-A unit adds up ``fan_in`` products, so weights of variance 1 / fan_in keep the variance
-of a signal on its way forward, and 1 / fan_out that of the gradients on their way back.
-What the activation takes away is given back by its :func:`gain`.
+They keep the size of a signal the same through every layer. A unit adds up ``fan_in``
+products, so weights of variance 1 / fan_in keep the variance of a signal on its way
+forward, and 1 / fan_out that of the gradients on their way back. What the activation
+takes away is given back by its gain; see :func:`calculate_gain`.
 
 A weight is (out, in) for a linear layer and (out, in, ...) for a convolution. Where the
 order is (in, out), as in a transposed convolution or in ``x @ w``, pass the transposed
@@ -41,48 +42,54 @@ _GAINS: dict[str, float] = {
 }
 
 
-def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
-    """Return by how much weights must grow to make up for what the activation takes.
+def calculate_gain(nonlinearity: Nonlinearity, param: float | None = None) -> float:
+    """Gain of an activation: the factor on weights that makes up for what it takes.
 
     ReLU sets half of the signal to zero and with it half of the mean square, so weights
     need twice the variance: a gain of sqrt(2).
 
     Args:
         nonlinearity: The activation that follows the layer.
-        slope: That of a leaky ReLU below zero, 0.01 if not given; no other has one.
+        param: The negative slope of a leaky ReLU, 0.01 if not given; no other has one.
 
     Raises:
         UnknownNameError: If there is no such activation.
         OptionError: If an activation without a slope is given one.
 
     Example:
-        >>> gain("relu") ** 2
+        >>> calculate_gain("relu") ** 2
         2.0000000000000004
-        >>> gain("leaky_relu", slope=1.0) == gain("linear")
+        >>> calculate_gain("leaky_relu", 1.0) == calculate_gain("linear")
         True
 
     Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2, eq. 15.
-    Book: ch. 04.
+    Book: ch. 05.
     """
     if nonlinearity == "leaky_relu":
-        return math.sqrt(2 / (1 + (0.01 if slope is None else slope) ** 2))
+        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS:
         known = [*_GAINS, "leaky_relu"]
         raise UnknownNameError.of("nonlinearity", nonlinearity, known)
-    if slope is not None:
-        must, fix = "Only a leaky ReLU has a slope.", "Use nonlinearity='leaky_relu'."
-        raise OptionError(must, f"slope {slope} for {nonlinearity!r}", fix)
+    if param is not None:
+        must = "Only a leaky ReLU has a negative slope."
+        got = f"negative slope {param} for {nonlinearity!r}"
+        raise OptionError(must, got, "Use nonlinearity='leaky_relu'.")
     return _GAINS[nonlinearity]
 
 
-def fan_in_and_fan_out(weight: Tensor) -> tuple[int, int]:
-    """Return how many inputs a unit adds up, and how many units an input goes to.
+def fan_in_and_fan_out(weight: Tensor, *, groups: int = 1) -> tuple[int, int]:
+    """Fan-in and fan-out: how many inputs a unit adds up, and how many use an input.
 
     A kernel of H x W adds up that many numbers of each channel. Near padded borders,
-    and with a stride, the true counts are smaller; so is fan_out if the channels are in
-    groups.
+    and with a stride, the true counts are smaller.
+
+    Args:
+        weight: Of a linear layer or a convolution.
+        groups: Those of a grouped convolution: an input goes to its own group only. The
+            shape of the weight says how many inputs a group has, not how many groups.
 
     Raises:
+        OptionError: If the outputs can't be divided into that many groups.
         ShapeError: If the weight has fewer than two dimensions, or no element.
         DTypeError: If it does not hold floating-point numbers.
 
@@ -94,6 +101,8 @@ def fan_in_and_fan_out(weight: Tensor) -> tuple[int, int]:
         (784, 10)
         >>> fan_in_and_fan_out(torch.empty(32, 1, 5, 5))
         (25, 800)
+        >>> fan_in_and_fan_out(torch.empty(32, 1, 5, 5), groups=32)  # depthwise
+        (25, 25)
 
     Book: ch. 04 and 05.
     """
@@ -104,17 +113,26 @@ def fan_in_and_fan_out(weight: Tensor) -> tuple[int, int]:
     if not weight.is_floating_point():
         must, fix = "A weight must be floating-point.", "Use weight.float()."
         raise DTypeError(must, describe(weight), fix)
+    if groups < 1 or weight.shape[0] % groups:
+        must = "The outputs of a weight must divide into groups of one size."
+        got = f"{groups} groups for {describe(weight)}"
+        raise OptionError(must, got, "Use the groups of the layer: groups=conv.groups.")
     window = math.prod(weight.shape[2:])
-    return weight.shape[1] * window, weight.shape[0] * window
+    return weight.shape[1] * window, weight.shape[0] // groups * window
 
 
 def _kaiming_std(
-    weight: Tensor, mode: Mode, nonlinearity: Nonlinearity, slope: float | None
+    weight: Tensor,
+    mode: Mode,
+    nonlinearity: Nonlinearity,
+    negative_slope: float | None,
+    groups: int,
 ) -> float:
-    fans = dict(zip(("fan_in", "fan_out"), fan_in_and_fan_out(weight), strict=True))
+    counts = fan_in_and_fan_out(weight, groups=groups)
+    fans = dict(zip(("fan_in", "fan_out"), counts, strict=True))
     if mode not in fans:
         raise UnknownNameError.of("mode", mode, fans)
-    return gain(nonlinearity, slope) / math.sqrt(fans[mode])
+    return calculate_gain(nonlinearity, negative_slope) / math.sqrt(fans[mode])
 
 
 @torch.no_grad()
@@ -123,21 +141,23 @@ def kaiming_normal_(
     *,
     mode: Mode = "fan_in",
     nonlinearity: Nonlinearity = "relu",
-    slope: float | None = None,
+    negative_slope: float | None = None,
+    groups: int = 1,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill a weight with normal numbers of standard deviation gain / sqrt(fan).
+    """Kaiming (He) normal initialization: standard deviation gain / sqrt(fan).
 
     Args:
         weight: Overwritten in place, and returned.
         mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
-        nonlinearity: The activation that follows the layer; see :func:`gain`.
-        slope: That of a leaky ReLU.
+        nonlinearity: The activation that follows the layer; see :func:`calculate_gain`.
+        negative_slope: That of a leaky ReLU; torch calls it ``a``.
+        groups: Those of a grouped convolution; only ``"fan_out"`` needs them.
         generator: Where the random numbers come from; torch's own if there is none.
 
     Raises:
         UnknownNameError: If there is no such mode or nonlinearity.
-        OptionError, ShapeError, DTypeError: As :func:`gain` and
+        OptionError, ShapeError, DTypeError: As :func:`calculate_gain` and
             :func:`fan_in_and_fan_out` do.
 
     Shape:
@@ -146,7 +166,7 @@ def kaiming_normal_(
     Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2.
     Book: ch. 04.
     """
-    std = _kaiming_std(weight, mode, nonlinearity, slope)
+    std = _kaiming_std(weight, mode, nonlinearity, negative_slope, groups)
     return weight.normal_(0, std, generator=generator)
 
 
@@ -156,25 +176,27 @@ def kaiming_uniform_(
     *,
     mode: Mode = "fan_in",
     nonlinearity: Nonlinearity = "relu",
-    slope: float | None = None,
+    negative_slope: float | None = None,
+    groups: int = 1,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill a weight with uniform numbers of standard deviation gain / sqrt(fan).
+    """Kaiming (He) uniform initialization: standard deviation gain / sqrt(fan).
 
-    They lie between plus and minus sqrt(3) times that. With ``slope=math.sqrt(5)`` and
-    ``nonlinearity="leaky_relu"``, torch's default for its layers, the gain is
-    sqrt(1/3), so the bound is 1 / sqrt(fan_in).
+    The numbers lie between plus and minus sqrt(3) times that. With
+    ``negative_slope=math.sqrt(5)`` and ``nonlinearity="leaky_relu"``, torch's default
+    for its layers, the gain is sqrt(1/3), so the bound is 1 / sqrt(fan_in).
 
     Args:
         weight: Overwritten in place, and returned.
         mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
-        nonlinearity: The activation that follows the layer; see :func:`gain`.
-        slope: That of a leaky ReLU.
+        nonlinearity: The activation that follows the layer; see :func:`calculate_gain`.
+        negative_slope: That of a leaky ReLU; torch calls it ``a``.
+        groups: Those of a grouped convolution; only ``"fan_out"`` needs them.
         generator: Where the random numbers come from; torch's own if there is none.
 
     Raises:
         UnknownNameError: If there is no such mode or nonlinearity.
-        OptionError, ShapeError, DTypeError: As :func:`gain` and
+        OptionError, ShapeError, DTypeError: As :func:`calculate_gain` and
             :func:`fan_in_and_fan_out` do.
 
     Shape:
@@ -183,7 +205,8 @@ def kaiming_uniform_(
     Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2.
     Book: ch. 04 and 05.
     """
-    bound = math.sqrt(3) * _kaiming_std(weight, mode, nonlinearity, slope)
+    std = _kaiming_std(weight, mode, nonlinearity, negative_slope, groups)
+    bound = math.sqrt(3) * std
     return weight.uniform_(-bound, bound, generator=generator)
 
 
@@ -195,13 +218,13 @@ def _xavier_std(weight: Tensor, gain: float) -> float:
 def xavier_normal_(
     weight: Tensor, *, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill a weight with normal numbers of variance gain^2 2 / (fan_in + fan_out).
+    """Xavier (Glorot) normal initialization: variance gain^2 2 / (fan_in + fan_out).
 
     It is a compromise: only a square layer keeps both the signal and the gradients.
 
     Args:
         weight: Overwritten in place, and returned.
-        gain: A factor on all numbers, such as ``gain("tanh")``.
+        gain: A factor on all numbers, such as ``calculate_gain("tanh")``.
         generator: Where the random numbers come from; torch's own if there is none.
 
     Raises:
@@ -221,11 +244,11 @@ def xavier_normal_(
 def xavier_uniform_(
     weight: Tensor, *, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill a weight with uniform numbers of variance gain^2 2 / (fan_in + fan_out).
+    """Xavier (Glorot) uniform initialization: variance gain^2 2 / (fan_in + fan_out).
 
     Args:
         weight: Overwritten in place, and returned.
-        gain: A factor on all numbers, such as ``gain("tanh")``.
+        gain: A factor on all numbers, such as ``calculate_gain("tanh")``.
         generator: Where the random numbers come from; torch's own if there is none.
 
     Raises:
@@ -243,7 +266,7 @@ def xavier_uniform_(
 
 
 def lecun_normal_(weight: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """Fill a weight with normal numbers of variance 1 / fan_in, as SELU needs it.
+    """LeCun normal initialization: variance 1 / fan_in, as SELU needs it.
 
     Args:
         weight: Overwritten in place, and returned.
@@ -266,14 +289,14 @@ def lecun_normal_(weight: Tensor, *, generator: Generator | None = None) -> Tens
 def orthogonal_(
     weight: Tensor, *, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill a weight with a random rotation: no direction grows, and none shrinks.
+    """Orthogonal initialization: a random rotation, no direction grows or shrinks.
 
     The smaller dimension decides: with out <= in the rows are orthonormal, otherwise
     the columns are. The kernels of a convolution count as one row for each output.
 
     Args:
         weight: Overwritten in place, and returned.
-        gain: A factor on all numbers, such as ``gain("relu")``.
+        gain: A factor on all numbers, such as ``calculate_gain("relu")``.
         generator: Where the random numbers come from; torch's own if there is none.
 
     Raises:

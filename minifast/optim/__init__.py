@@ -1,4 +1,4 @@
-"""How weights are changed: optimizers, parameter groups, schedules.
+"""Optimizers, the hyper-parameters of their groups, and schedules.
 
 Book: ch. 07 and 12.
 """

@@ -1,14 +1,14 @@
-"""Stochastic gradient descent, the plain form that chapter 07 ends with.
+"""Optimizers: stochastic gradient descent (SGD) with momentum and weight decay.
 
 Book: ch. 07.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minifast.errors import DTypeError, OptionError, describe
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-class SGD(torch.optim.Optimizer):
-    """Step each parameter against its gradient, or against a running sum of them.
+_PARAMETERS = "Use model.parameters()."
 
+
+class SGD(torch.optim.Optimizer):
+    """Stochastic gradient descent (SGD), with momentum and weight decay.
+
+    It steps each parameter against its gradient, or against a running sum of them.
     With weights w and gradients g, weight decay adds ``weight_decay * w`` to g;
     momentum keeps a sum, ``buffer = momentum * buffer + g``, and steps along it;
     a step is ``w -= lr * buffer``.
@@ -31,13 +35,16 @@ class SGD(torch.optim.Optimizer):
     Args:
         params: The parameters, or groups of them: dictionaries with ``"params"`` and
             settings of their own.
-        lr: The learning rate.
+        lr: The learning rate; this and the other numbers may be NumPy's, and are kept
+            as Python's, so that a saved state holds nothing but plain numbers.
         momentum: Which part of the sum is kept; 0 keeps none.
         weight_decay: The strength of the L2 penalty.
 
     Raises:
-        OptionError: If ``lr`` or ``weight_decay`` is negative, or momentum is not in
-            [0, 1).
+        OptionError: If there is no parameter, ``lr`` or ``weight_decay`` is negative,
+            or momentum is not in [0, 1).
+        DTypeError: If ``params`` is a model or holds something else than parameters, or
+            a setting is not a number.
 
     Example:
         >>> w = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
@@ -56,12 +63,13 @@ class SGD(torch.optim.Optimizer):
         self,
         params: Iterable[Any],
         lr: float,
-        *,
         momentum: float = 0.0,
+        *,
         weight_decay: float = 0.0,
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(params, defaults)
+        numbers = {name: _number(name, value) for name, value in defaults.items()}
+        super().__init__(_listed(params), numbers)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with settings of their own, for example after unfreezing some.
@@ -70,10 +78,16 @@ class SGD(torch.optim.Optimizer):
             param_group: ``"params"``, and the settings that differ from the others.
 
         Raises:
-            OptionError: If a setting is out of its range.
+            OptionError, DTypeError: As the constructor does.
         """
-        _check({**self.defaults, **param_group})
-        super().add_param_group(param_group)
+        params = param_group["params"]
+        # A list may be empty: a group for biases, say, in a model that has none.
+        params = _listed(params, may_be_empty=isinstance(params, list))
+        given = self.defaults.keys() & param_group.keys()
+        numbers = {name: _number(name, param_group[name]) for name in given}
+        group = {**param_group, **numbers, "params": params}
+        _check({**self.defaults, **group})
+        super().add_param_group(group)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -126,6 +140,32 @@ def _dense(grad: Tensor) -> Tensor:
         must = "Gradients must be dense."
         raise DTypeError(must, describe(grad), "Use nn.Embedding(..., sparse=False).")
     return grad
+
+
+def _listed(params: Any, *, may_be_empty: bool = False) -> list[Any]:
+    must = "The optimizer must be given parameters: tensors, or groups of them."
+    if isinstance(params, nn.Module):
+        raise DTypeError(must, f"a model, {type(params).__name__}", _PARAMETERS)
+    if isinstance(params, set):
+        raise DTypeError(must, "a set, which has no order", "Use a list.")
+    listed = [params] if isinstance(params, Tensor) else list(params)
+    for each in listed:
+        if not isinstance(each, Tensor | dict | tuple):  # a tuple: name and parameter
+            got = f"{type(params).__name__} of {type(each).__name__}"
+            raise DTypeError(must, got, _PARAMETERS)
+    if not listed and not may_be_empty:
+        must = "There must be at least one parameter to optimize."
+        got = f"{type(params).__name__} with nothing in it"
+        fix = "Call model.parameters() anew: what it returns can be used once."
+        raise OptionError(must, got, fix)
+    return listed
+
+
+def _number(name: str, value: object) -> float:
+    if not isinstance(value, SupportsFloat):
+        must, fix = f"{name} must be a number.", f"Use float({name})."
+        raise DTypeError(must, f"{name}={value!r}", fix)
+    return float(value)
 
 
 def _check(group: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Schedules: what the learning rate, or another setting, is at each point of training.
+"""Schedules of the learning rate, or of another setting: linear, cosine, one cycle.
 
 A schedule is a function of the position in [0, 1], from the first step to the last. It
 knows nothing of epochs and batches, so the same one fits a short and a long training.
@@ -30,7 +30,9 @@ def _checked(position: float) -> float:
 
 @dataclass(frozen=True, repr=False)
 class Ramp:
-    """One phase: a value that goes from ``start`` to ``end`` along a curve.
+    """Schedule of one phase, from ``start`` to ``end`` along a curve.
+
+    :func:`linear`, :func:`cosine`, :func:`exponential` and :func:`constant` make it.
 
     A class and not a closure, so that it can be printed, compared and pickled.
 
@@ -45,6 +47,11 @@ class Ramp:
     curve: Callable[[float, float, float], float]
     start: float
     end: float
+
+    def __post_init__(self) -> None:
+        """Keep numbers of NumPy as Python's, which print as they were written."""
+        for name in ("start", "end"):
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     def __call__(self, position: float) -> float:
         """Return the value at a position.
@@ -62,7 +69,7 @@ class Ramp:
 
 @dataclass(frozen=True, repr=False)
 class Phases:
-    """Schedules one after the other; :func:`combine` makes and checks them.
+    """Schedule of several phases in turn; :func:`combine` makes and checks it.
 
     Attributes:
         fractions: Which part of the training each one takes.
@@ -84,7 +91,7 @@ class Phases:
         borders = [0.0, *accumulate(self.fractions[:-1]), 1.0]
         phase = bisect_right(borders, _checked(position), hi=len(self.fractions)) - 1
         start, end = borders[phase], borders[phase + 1]
-        return self.schedules[phase]((position - start) / (end - start))
+        return float(self.schedules[phase]((position - start) / (end - start)))
 
     def __repr__(self) -> str:
         return f"combine({list(self.fractions)}, {list(self.schedules)})"
@@ -107,7 +114,7 @@ def _exponential(start: float, end: float, position: float) -> float:
 
 
 def linear(start: float, end: float) -> Ramp:
-    """Go from start to end in a straight line.
+    """Linear schedule: a straight line from start to end.
 
     Example:
         >>> linear(0.0, 1.0)(0.25)
@@ -119,7 +126,7 @@ def linear(start: float, end: float) -> Ramp:
 
 
 def cosine(start: float, end: float) -> Ramp:
-    """Go from start to end along half a wave: slow, fast, slow.
+    """Cosine schedule: half a wave from start to end; slow, fast, slow.
 
     Example:
         >>> schedule = cosine(0.4, 0.0)
@@ -134,7 +141,7 @@ def cosine(start: float, end: float) -> Ramp:
 
 
 def exponential(start: float, end: float) -> Ramp:
-    """Go from start to end by the same factor at each step.
+    """Exponential schedule: from start to end by the same factor at each step.
 
     Raises:
         OptionError: If one of them is 0, or their signs differ: no factor leads there.
@@ -154,7 +161,7 @@ def exponential(start: float, end: float) -> Ramp:
 
 
 def constant(value: float) -> Ramp:
-    """Stay at a value.
+    """Constant schedule: the same value throughout.
 
     Book: ch. 12.
     """
@@ -162,7 +169,7 @@ def constant(value: float) -> Ramp:
 
 
 def combine(fractions: Sequence[float], schedules: Sequence[Schedule]) -> Phases:
-    """Run schedules one after the other, each for its fraction of the training.
+    """Combine schedules: one after the other, each for its fraction of the training.
 
     Args:
         fractions: One for each schedule, all positive; they sum to 1.
@@ -179,7 +186,7 @@ def combine(fractions: Sequence[float], schedules: Sequence[Schedule]) -> Phases
 
     Book: ch. 12.
     """
-    phases = Phases(tuple(fractions), tuple(schedules))
+    phases = Phases(tuple(map(float, fractions)), tuple(schedules))
     n_fractions, n_schedules = len(phases.fractions), len(phases.schedules)
     if n_fractions != n_schedules or not n_schedules:
         must = "There must be one fraction for each schedule, and at least one."
@@ -200,7 +207,7 @@ def one_cycle(
     start_div: float = 25.0,
     end_div: float = 250_000.0,
 ) -> Phases:
-    """Warm the learning rate up to a high one, then let it fall almost to zero.
+    """One-cycle schedule: the learning rate warms up, then falls almost to zero.
 
     Args:
         lr_max: The highest learning rate.
@@ -226,7 +233,7 @@ def one_cycle(
 def one_cycle_momentum(
     high: float = 0.95, low: float = 0.85, *, warmup: float = 0.3
 ) -> Phases:
-    """Mirror :func:`one_cycle`: low momentum while the learning rate is high.
+    """One-cycle momentum: low while the learning rate of :func:`one_cycle` is high.
 
     Args:
         high: The momentum at the start and at the end.
@@ -244,7 +251,7 @@ def one_cycle_momentum(
 
 
 def sample(schedule: Schedule, n: int = 101) -> list[float]:
-    """Return the values at ``n`` evenly spaced positions, to look at or to plot.
+    """Sample a schedule at ``n`` evenly spaced positions, to look at or to plot.
 
     Args:
         schedule: Any function of the position.

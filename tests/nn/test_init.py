@@ -17,20 +17,21 @@ def generator(seed=5):
 
 @pytest.mark.parametrize("name", NONLINEARITIES)
 def test_gain_agrees_with_torch(name):
-    assert init.gain(name) == nn.init.calculate_gain(name)
+    assert init.calculate_gain(name) == nn.init.calculate_gain(name)
 
 
 @pytest.mark.parametrize("slope", [None, 0.0, 0.01, 0.2, math.sqrt(5), -1.0])
 def test_gain_of_a_leaky_relu_agrees_with_torch(slope):
     expected = nn.init.calculate_gain("leaky_relu", slope)
-    assert init.gain("leaky_relu", slope) == expected
+    assert init.calculate_gain("leaky_relu", slope) == expected
 
 
 def test_gain_of_relu_and_tanh_do_what_they_are_for():
     x = torch.randn(1_000_000, dtype=torch.float64, generator=generator())
-    assert (init.gain("relu") * x.relu()).square().mean() == pytest.approx(1, abs=0.01)
+    back = init.calculate_gain("relu") * x.relu()
+    assert back.square().mean() == pytest.approx(1, abs=0.01)
     leaky = nn.functional.leaky_relu(x, 0.3)
-    back = init.gain("leaky_relu", 0.3) * leaky
+    back = init.calculate_gain("leaky_relu", 0.3) * leaky
     assert back.square().mean() == pytest.approx(1, abs=0.01)
 
 
@@ -54,7 +55,7 @@ def test_kaiming_draws_the_very_numbers_of_torch(shape, dtype, mode, kind):
         torchs(theirs, mode=mode, nonlinearity=name, generator=generator())
         assert torch.equal(ours, theirs)
     leaky = {"mode": mode, "nonlinearity": "leaky_relu"}
-    mine(ours, slope=0.3, **leaky, generator=generator())
+    mine(ours, negative_slope=0.3, **leaky, generator=generator())
     torchs(theirs, a=0.3, **leaky, generator=generator())
     assert torch.equal(ours, theirs)
 
@@ -91,7 +92,8 @@ def test_a_slope_of_root_five_gives_the_layers_of_torch():
     torch.manual_seed(3)
     layer.reset_parameters()
     torch.manual_seed(3)
-    init.kaiming_uniform_(weight, nonlinearity="leaky_relu", slope=math.sqrt(5))
+    slope = math.sqrt(5)
+    init.kaiming_uniform_(weight, nonlinearity="leaky_relu", negative_slope=slope)
     assert torch.equal(weight, layer.weight)
     assert weight.abs().max() <= 1 / math.sqrt(784)
 
@@ -220,7 +222,7 @@ def test_a_misspelled_mode_is_told_the_closest():
 
 def test_a_misspelled_nonlinearity_is_told_the_closest():
     with pytest.raises(UnknownNameError) as caught:
-        init.gain("LeakyReLU")
+        init.calculate_gain("LeakyReLU")
     assert str(caught.value) == (
         "The nonlinearity must be one of: "
         "leaky_relu, linear, relu, selu, sigmoid, tanh.\n"
@@ -231,9 +233,35 @@ def test_a_misspelled_nonlinearity_is_told_the_closest():
 
 def test_a_slope_that_would_be_ignored_is_refused():
     with pytest.raises(OptionError) as caught:
-        init.kaiming_normal_(torch.empty(2, 3), slope=0.1)
+        init.kaiming_normal_(torch.empty(2, 3), negative_slope=0.1)
     assert str(caught.value) == (
-        "Only a leaky ReLU has a slope.\n"
-        "  got: slope 0.1 for 'relu'\n"
+        "Only a leaky ReLU has a negative slope.\n"
+        "  got: negative slope 0.1 for 'relu'\n"
         "  fix: Use nonlinearity='leaky_relu'."
+    )
+
+
+@pytest.mark.parametrize("groups", [1, 4, 64])
+@pytest.mark.parametrize("fill", [init.kaiming_normal_, init.kaiming_uniform_])
+def test_grouped_convolutions_keep_the_size_of_signal_and_gradients(fill, groups):
+    torch.manual_seed(0)
+    x = torch.randn(16, 64, 16, 16, requires_grad=True)
+    padding = {"padding": 1, "padding_mode": "circular"}
+    conv = nn.Conv2d(64, 64, 3, **padding, groups=groups, bias=False)
+    fill(conv.weight, nonlinearity="linear")
+    assert conv(x).std().item() == pytest.approx(1, abs=0.12)
+
+    fill(conv.weight, mode="fan_out", nonlinearity="linear", groups=groups)
+    conv(x).backward(torch.randn(16, 64, 16, 16))
+    assert x.grad.std().item() == pytest.approx(1, abs=0.12)
+
+
+@pytest.mark.parametrize("groups", [0, -1, 3, 64])
+def test_groups_that_do_not_divide_the_outputs_are_refused(groups):
+    with pytest.raises(OptionError) as caught:
+        init.kaiming_normal_(torch.empty(32, 8, 3, 3), mode="fan_out", groups=groups)
+    assert str(caught.value) == (
+        "The outputs of a weight must divide into groups of one size.\n"
+        f"  got: {groups} groups for tensor (32, 8, 3, 3) float32 on cpu\n"
+        "  fix: Use the groups of the layer: groups=conv.groups."
     )

@@ -2,6 +2,7 @@ import copy
 import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -247,7 +248,7 @@ def test_rates_must_not_be_negative(name, value):
     )
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.0, 9, math.nan])
+@pytest.mark.parametrize("value", [-0.1, 1.0, 9.0, math.nan])
 def test_momentum_must_be_a_fraction(value):
     with pytest.raises(OptionError) as caught:
         SGD([nn.Parameter(torch.ones(2))], lr=0.1, momentum=value)
@@ -256,3 +257,123 @@ def test_momentum_must_be_a_fraction(value):
         f"  got: momentum={value}\n"
         "  fix: 0.9 is a usual value."
     )
+
+
+def test_arguments_have_the_order_of_torch():
+    p = nn.Parameter(torch.ones(2))
+    names = ["lr", "momentum", "weight_decay"]
+    for args in ([0.1], [0.1, 0.9]):
+        ours, theirs = SGD([p], *args), torch.optim.SGD([p], *args)
+        for name in names:
+            assert ours.param_groups[0][name] == theirs.param_groups[0][name]
+
+
+def test_numbers_of_numpy_are_kept_as_pythons_so_that_states_are_plain(tmp_path):
+    one, two = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    rate = np.logspace(-2, -1, 2)[0]
+    opt = SGD([one], rate, np.float32(0.5), weight_decay=np.int64(1))
+    opt.add_param_group({"params": [two], "lr": rate, "momentum": torch.tensor(0.5)})
+    for group in opt.param_groups:
+        for name in ("lr", "momentum", "weight_decay"):
+            assert type(group[name]) is float
+    torch.save(opt.state_dict(), tmp_path / "state.pt")
+    assert torch.load(tmp_path / "state.pt") == opt.state_dict()  # weights only
+
+
+def test_a_group_that_is_added_is_left_as_it_was():
+    opt = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
+    group = {"params": nn.Parameter(torch.ones(2)), "lr": np.float64(0.2)}
+    before = dict(group)
+    opt.add_param_group(group)
+    assert group == before
+
+
+@pytest.mark.parametrize("value", ["1e-3", None, [0.1]])
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+def test_a_setting_must_be_a_number(name, value):
+    p, q = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    for build in (
+        lambda: SGD([p], **{"lr": 0.1, name: value}),
+        lambda: SGD([p], lr=0.1).add_param_group({"params": [q], name: value}),
+    ):
+        with pytest.raises(DTypeError) as caught:
+            build()
+        assert str(caught.value) == (
+            f"{name} must be a number.\n"
+            f"  got: {name}={value!r}\n"
+            f"  fix: Use float({name})."
+        )
+
+
+@pytest.mark.parametrize(
+    ("params", "got"),
+    [
+        (nn.Linear(2, 1), "a model, Linear"),
+        (nn.Sequential(nn.Linear(2, 1)), "a model, Sequential"),
+        ([1.0], "list of float"),
+        ([nn.Sequential(nn.Linear(2, 1))], "list of Sequential"),
+        ({"params": []}, "dict of str"),
+    ],
+)
+def test_what_is_no_parameter_is_refused(params, got):
+    for build in (
+        lambda: SGD(params, lr=0.1),
+        lambda: SGD([{"params": params}], lr=0.1),
+    ):
+        with pytest.raises(DTypeError) as caught:
+            build()
+        assert str(caught.value) == (
+            "The optimizer must be given parameters: tensors, or groups of them.\n"
+            f"  got: {got}\n"
+            "  fix: Use model.parameters()."
+        )
+
+
+def test_a_set_is_refused_as_it_has_no_order():
+    with pytest.raises(DTypeError) as caught:
+        SGD(set(nn.Linear(2, 1).parameters()), lr=0.1)
+    assert str(caught.value) == (
+        "The optimizer must be given parameters: tensors, or groups of them.\n"
+        "  got: a set, which has no order\n"
+        "  fix: Use a list."
+    )
+
+
+def used_up():
+    params = nn.Linear(2, 1).parameters()
+    list(params)
+    return params
+
+
+@pytest.mark.parametrize(
+    ("make", "build"),
+    [
+        (list, lambda params: SGD(params, lr=0.1)),
+        (used_up, lambda params: SGD(params, lr=0.1)),
+        (used_up, lambda params: SGD([{"params": params}], lr=0.1)),
+    ],
+)
+def test_there_must_be_a_parameter(make, build):
+    with pytest.raises(OptionError) as caught:
+        build(make())
+    assert str(caught.value) == (
+        "There must be at least one parameter to optimize.\n"
+        f"  got: {type(make()).__name__} with nothing in it\n"
+        "  fix: Call model.parameters() anew: what it returns can be used once."
+    )
+
+
+def test_a_group_may_be_an_empty_list_as_in_torch():
+    p = nn.Parameter(torch.ones(2))
+    p.grad = torch.ones(2)
+    SGD([{"params": [p]}, {"params": []}], lr=0.5).step()
+    assert p.tolist() == [0.5, 0.5]
+
+
+def test_a_single_tensor_and_named_parameters_are_taken_as_by_torch():
+    layer = nn.Linear(2, 1)
+    assert SGD([{"params": layer.weight}], 0.1).param_groups[0]["params"] == [
+        layer.weight
+    ]
+    opt = SGD(layer.named_parameters(), lr=0.1)
+    assert opt.param_groups[0]["param_names"] == ["weight", "bias"]

@@ -1,6 +1,7 @@
 import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -106,6 +107,18 @@ def test_a_schedule_can_be_pickled_compared_and_read_back(schedule):
 def test_a_schedule_reads_as_it_was_written():
     schedule = combine([0.25, 0.75], [linear(0.0, 1.0), constant(0.5)])
     assert repr(schedule) == "combine([0.25, 0.75], [linear(0.0, 1.0), constant(0.5)])"
+
+
+def test_numbers_of_numpy_become_pythons():
+    schedule = combine(
+        np.array([0.25, 0.75]), [one_cycle(np.float64(0.5)), constant(np.float32(0.5))]
+    )
+    assert "np." not in repr(schedule)
+    assert schedule == combine([0.25, 0.75], [one_cycle(0.5), constant(0.5)])
+    for position in np.linspace(0, 1, 5):
+        assert type(schedule(position)) is float
+    own = combine([0.5, 0.5], [np.cos, constant(0)])
+    assert type(own(0.1)) is float
 
 
 @pytest.mark.parametrize("fractions", [[1.0], [0.3, 0.7], [0.6, 0.3, 0.1], [0.1] * 10])
