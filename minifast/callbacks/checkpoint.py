@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minifast.callbacks.stopping import Mode, best_row
+from minifast.callbacks.stopping import Mode, best_row, check_figure, direction
 from minifast.learner import Callback, state
 from minifast.learner.state import set_training_state, training_state
 
@@ -35,6 +35,10 @@ class Checkpoint(Callback):
         every_epoch: Whether to keep ``epoch-000.pt``, ``epoch-001.pt`` ... as well.
         resume: Whether to go on where ``last.pt`` stopped.
 
+    Raises:
+        OptionError: If the name of the figure does not say whether small or large is
+            good, and ``mode`` does not either.
+
     Book: ch. 12.
     """
 
@@ -51,6 +55,8 @@ class Checkpoint(Callback):
         resume: bool = False,
     ) -> None:
         self.folder, self.monitor, self.mode = Path(folder), monitor, mode
+        if monitor is not None:
+            self.mode = direction(monitor, mode)
         self.every_epoch, self.resume = every_epoch, resume
 
     @property
@@ -81,6 +87,7 @@ class Checkpoint(Callback):
             state.write(now, self.folder / f"epoch-{learn.epoch:03}.pt")
         if self.monitor is not None:
             rows = learn.history
+            check_figure(rows, self.monitor, wait=learn.dls.valid is not None)
             if best_row(rows, self.monitor, self.mode) == len(rows) - 1:
                 state.write(now, self.best)
         state.write(now, self.last)
