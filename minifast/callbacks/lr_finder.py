@@ -6,7 +6,6 @@ Book: ch. 12, "Finding a learning rate".
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 import statistics
 from dataclasses import dataclass
@@ -38,15 +37,15 @@ def lr_find(
 ) -> LRCurve:
     """Train for a moment with a growing learning rate, and undo it all.
 
-    The rate grows by the same factor with each batch. Afterwards all is bit for bit what
-    it was, also after an error or Ctrl-C: weights, buffers and modes of the model and of
-    a loss that is a module, optimizer, random numbers, loaders' generators and records.
-    The loader is begun anew as often as needed; there is no validation. Callbacks
-    that keep records, stop early or set learning rates do not take part
+    The rate grows by the same factor with each batch. Afterwards all is bit for bit
+    what it was, also after an error or Ctrl-C: weights, buffers and modes of the model
+    and of a loss that is a module, optimizer, random numbers, loaders' generators and
+    records. The loader is begun anew as often as needed; there is no validation.
+    Callbacks that keep records, stop early or set learning rates do not take part
     (``Callback.rehearses``). Parameter groups keep the ratios of their rates.
 
-    Unlike a fit, this waits for the device at each batch, to see the loss. On a terminal
-    a bar shows how far it is.
+    Unlike a fit, this waits for the device at each batch, to see the loss. On a
+    terminal a bar shows how far it is.
 
     Args:
         learn: The Learner.
@@ -90,7 +89,9 @@ def _way_back(learn: Learner, cbs: Iterable[Callback]) -> Callable[[], None]:
     attributes, history = dict(vars(learn)), list(learn.history)
     kinds = nn.Module | Optimizer | GradScaler
     parts: list[Any] = [v for v in attributes.values() if isinstance(v, kinds)]
-    modules = [m for part in parts if isinstance(part, nn.Module) for m in part.modules()]
+    modules = [
+        m for part in parts if isinstance(part, nn.Module) for m in part.modules()
+    ]
     if any(is_lazy(p) for m in modules for p in m.parameters(recurse=False)):
         must, got = "Every parameter must have a value.", "a lazy one, without a shape"
         raise OptionError(must, got, "Run a batch first: learn.validate().")
@@ -215,8 +216,8 @@ class LRCurve:
     * ``steepest``: the rate at which the loss falls fastest, over the log of the rate;
     * ``valley``: the rate at which half of the fall from the first loss to the smallest
       is done;
-    * ``minimum_tenth``: a tenth of the highest rate at which the loss is still as small
-      as it ever was; from there on it rises, and soon explodes.
+    * ``minimum_tenth``: a tenth of the highest rate at which the loss is still at its
+      smallest, but for its noise; from there on it rises, and soon explodes.
 
     The loss of a model that has already been trained hardly falls within these few
     batches. Then there are no first two, and the third says how far one may go. If the
@@ -261,8 +262,10 @@ class LRCurve:
 
         Book: ch. 12, "Finding a learning rate".
         """
-        calm = self.losses[: max(3, len(self.losses) // 2)]
-        bends = [a - 2 * b + c for a, b, c in zip(calm, calm[1:], calm[2:], strict=False)]
+        calm = self._calm
+        bends = [
+            a - 2 * b + c for a, b, c in zip(calm, calm[1:], calm[2:], strict=False)
+        ]
         variance = statistics.fmean(bend**2 for bend in bends) / 6  # of a single loss
         weights = self._weights().values()
         rounding = 1e-6 * max(map(abs, calm))  # of losses in float32
@@ -293,7 +296,7 @@ class LRCurve:
 
     @property
     def minimum_tenth(self) -> float:
-        """A tenth of the highest rate at which the loss is as small as it ever was.
+        """A tenth of the highest rate at which the loss is still at its smallest.
 
         Raises:
             OptionError: If the loss rises from the lowest rates on.
@@ -309,15 +312,14 @@ class LRCurve:
         Book: ch. 12, "Finding a learning rate".
         """
         smooth, noise, found = self.smooth, self.noise, {}
-        lowest = min(smooth)
+        level, lowest = statistics.fmean(self._calm), min(smooth)
         fall = smooth[: smooth.index(lowest) + 1]
         if smooth[0] - lowest > 2 * noise:
+            found["steepest"] = self.lrs[self._steepest(fall)]
             half = (smooth[0] + lowest) / 2
-            begins = _last(fall, lambda loss: loss > 0.9 * smooth[0] + 0.1 * lowest)
-            steps = [b - a for a, b in itertools.pairwise(fall[begins:])]
-            found["steepest"] = self.lrs[begins + steps.index(min(steps))]
             found["valley"] = self.lrs[_last(fall, lambda loss: loss > half)]
-        tenth = self.lrs[_last(smooth, lambda loss: loss <= lowest + noise)] / 10
+            level = lowest
+        tenth = self.lrs[_last(smooth, lambda loss: loss <= level + noise)] / 10
         if tenth >= self.lrs[0]:
             found["minimum_tenth"] = tenth
         return found
@@ -329,6 +331,16 @@ class LRCurve:
         why = "" if "valley" in found else "; the loss does not fall beyond its noise"
         lrs = f"{self.lrs[0]:.2g} to {self.lrs[-1]:.2g} in {len(self.lrs)} steps"
         return f"LRCurve({lrs}; suggested: {said}{why})"
+
+    @property
+    def _calm(self) -> tuple[float, ...]:
+        return self.losses[: max(3, len(self.losses) // 2)]
+
+    def _steepest(self, fall: tuple[float, ...]) -> int:
+        """Return where the fall is largest, over as many steps as a loss is spread."""
+        reach = min(2 * self.width, len(fall) - 1)
+        falls = [b - a for a, b in zip(fall, fall[reach:], strict=False)]
+        return falls.index(min(falls)) + reach // 2
 
     def _weights(self) -> dict[int, int]:
         return {d: self.width - abs(d) for d in range(1 - self.width, self.width)}
@@ -342,7 +354,9 @@ class LRCurve:
             got = f"a loss that rises from a rate of {self.lrs[0]:.2g} on"
             raise OptionError(must, got, "Take a smaller lr_min.")
         must = f"The loss must fall by more than its noise to have its {name} rate."
-        got = f"a fall of {self.smooth[0] - min(self.smooth):.2g}, noise {self.noise:.2g}"
+        got = (
+            f"a fall of {self.smooth[0] - min(self.smooth):.2g}, noise {self.noise:.2g}"
+        )
         raise OptionError(must, got, "If the model is trained: minimum_tenth, or less.")
 
 

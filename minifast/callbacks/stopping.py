@@ -119,14 +119,14 @@ class TerminateOnNaN(Callback):
 
 
 Mode = Literal["auto", "min", "max"]
-# Parts of a name that say what is good; "brier_score" is an error, so small comes first.
-_SMALL_IS_GOOD = set(
-    "loss losses error err perplexity ppl crossentropy nll mae mse rmse mape brier ece "
-    "wer cer hamming distance".split()
+# Words that say what is good. Small comes first: a "brier_score" is an error.
+_SMALL_IS_GOOD = re.compile(
+    "loss|losses|error|err|perplexity|ppl|crossentropy|nll|mae|mse|rmse|mape|brier|ece"
+    "|wer|cer|hamming|distance"
 )
-_LARGE_IS_GOOD = set(
-    "accuracy acc f1 fbeta auc auroc precision recall sensitivity specificity dice iou "
-    "miou jaccard r2 score bleu rouge mcc kappa".split()
+_LARGE_IS_GOOD = re.compile(
+    "accuracy|acc|f1|fbeta|auc|auroc|precision|recall|sensitivity|specificity|dice|iou"
+    "|miou|jaccard|r2|score|bleu|rouge|mcc|kappa"
 )
 
 
@@ -153,10 +153,11 @@ def direction(monitor: str, mode: Mode = "auto") -> Literal["min", "max"]:
         return mode
     if mode != "auto":
         raise OptionError("The mode must be auto, min or max.", repr(mode))
-    words = set(re.findall("[a-z]+[0-9]*", monitor.lower()))
-    if words & _SMALL_IS_GOOD or {"cross", "entropy"} <= words:
+    name = monitor.lower().replace("cross_entropy", "crossentropy")
+    words = re.findall("[a-z]+[0-9]*", name)
+    if any(_SMALL_IS_GOOD.fullmatch(word) for word in words):
         return "min"
-    if words & _LARGE_IS_GOOD:
+    if any(_LARGE_IS_GOOD.fullmatch(word) for word in words):
         return "max"
     raise OptionError(
         "It must be known whether a figure should be small or large.",
