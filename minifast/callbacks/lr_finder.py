@@ -216,12 +216,14 @@ class LRCurve:
     * ``steepest``: the rate at which the loss falls fastest, over the log of the rate;
     * ``valley``: the rate at which half of the fall from the first loss to the smallest
       is done;
-    * ``minimum_tenth``: a tenth of the highest rate at which the loss is still at its
-      smallest, but for its noise; from there on it rises, and soon explodes.
+    * ``minimum_tenth``: a tenth of the rate at which the loss is smallest; from there
+      on it rises, and soon explodes.
 
     The loss of a model that has already been trained hardly falls within these few
-    batches. Then there are no first two, and the third says how far one may go. If the
-    loss rises from the lowest rates on, there is none at all.
+    batches. Where it does not fall by more than its noise, there are no first two, and
+    the third is a tenth of the highest rate at which the loss has not risen by more
+    than that: it says how far one may go. If the loss rises from the lowest rates on,
+    there is none at all.
 
     Args:
         lrs: The learning rates, each a constant factor above the last.
@@ -241,8 +243,6 @@ class LRCurve:
 
         The weights fall linearly to 0, the same way to both sides: so the curve is not
         late, as a running average is, and one huge loss changes only what is near.
-
-        Book: ch. 12, "Finding a learning rate".
         """
         weights = self._weights()
         averages = []
@@ -259,8 +259,6 @@ class LRCurve:
 
         It is five standard deviations, estimated from the second differences of the
         losses in the first half of the steps, where the rate still changes little.
-
-        Book: ch. 12, "Finding a learning rate".
         """
         calm = self._calm
         bends = [
@@ -278,8 +276,6 @@ class LRCurve:
 
         Raises:
             OptionError: If the loss does not fall by more than its noise.
-
-        Book: ch. 12, "Finding a learning rate".
         """
         return self._get("steepest")
 
@@ -289,37 +285,32 @@ class LRCurve:
 
         Raises:
             OptionError: If the loss does not fall by more than its noise.
-
-        Book: ch. 12, "Finding a learning rate".
         """
         return self._get("valley")
 
     @property
     def minimum_tenth(self) -> float:
-        """A tenth of the highest rate at which the loss is still at its smallest.
+        """A tenth of the rate at which the loss is smallest, or has not risen yet.
 
         Raises:
             OptionError: If the loss rises from the lowest rates on.
-
-        Book: ch. 12, "Finding a learning rate".
         """
         return self._get("minimum_tenth")
 
     @property
     def suggestions(self) -> dict[str, float]:
-        """Those of the three rates that can be suggested, by name.
-
-        Book: ch. 12, "Finding a learning rate".
-        """
+        """Those of the three rates that can be suggested, by name."""
         smooth, noise, found = self.smooth, self.noise, {}
-        level, lowest = statistics.fmean(self._calm), min(smooth)
+        lowest, level = min(smooth), statistics.fmean(self._calm)
         fall = smooth[: smooth.index(lowest) + 1]
         if smooth[0] - lowest > 2 * noise:
             found["steepest"] = self.lrs[self._steepest(fall)]
             half = (smooth[0] + lowest) / 2
             found["valley"] = self.lrs[_last(fall, lambda loss: loss > half)]
-            level = lowest
-        tenth = self.lrs[_last(smooth, lambda loss: loss <= level + noise)] / 10
+            end = len(fall) - 1
+        else:
+            end = _last(smooth, lambda loss: loss <= level + noise)
+        tenth = self.lrs[end] / 10
         if tenth >= self.lrs[0]:
             found["minimum_tenth"] = tenth
         return found

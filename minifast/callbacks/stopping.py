@@ -91,7 +91,7 @@ class TerminateOnNaN(Callback):
     Raises:
         OptionError: If ``every`` is below 1.
 
-    Book: ch. 12, "Knowing when to stop".
+    Book: ch. 12, "Larger batches than fit".
     """
 
     order = 100
@@ -146,8 +146,6 @@ def direction(monitor: str, mode: Mode = "auto") -> Literal["min", "max"]:
         ('min', 'max')
         >>> direction("quality", "max")
         'max'
-
-    Book: ch. 12, "Knowing when to stop".
     """
     if mode == "min" or mode == "max":  # one by one, for the type checker
         return mode
@@ -188,8 +186,6 @@ def best_row(
     Example:
         >>> best_row([{"valid_loss": 0.5}, {"valid_loss": 0.3}], "valid_loss")
         1
-
-    Book: ch. 12, "Knowing when to stop".
     """
     sign = -1.0 if direction(monitor, mode) == "min" else 1.0
     best, best_score = -1, -math.inf
@@ -214,8 +210,6 @@ def check_figure(
     Raises:
         UnknownNameError: If there is no such figure, although the last epoch validated,
             or is one of those that any epoch has.
-
-    Book: ch. 12, "Knowing when to stop".
     """
     if not rows or any(monitor in row for row in rows):
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 
 from minifast.book import format_count
 from minifast.errors import ShapeError, UnknownNameError
@@ -147,7 +148,7 @@ def plot_lr_curve(curve: LRCurve, *, label: str = "loss") -> Axes:
         ax.axvline(lr, color=COLORS[color], linestyle=style, label=f"{name}: {lr:.2g}")
     low, high = min(curve.losses), max(curve.losses[: len(curve.losses) // 2 + 1])
     span = (high - low) or 1.0
-    ax.set_ylim(low - 0.1 * span, high + span)
+    ax.set_ylim(low - 0.1 * span, high + 1.4 * span)  # room for the legend
     ax.set(xscale="log", xlabel="learning rate", ylabel=label)
     ax.legend(loc="upper left")
     return ax
@@ -176,14 +177,15 @@ def plot_losses(
         fix = "Give the recorder to the fit: cbs=[recorder]."
         raise ShapeError("There must be at least one batch.", "an empty recorder", fix)
     _, ax = plt.subplots()
+    grey = COLORS["grey"]
     reach = len(losses) // 50  # to each side
     smooth = torch.nn.functional.avg_pool1d(
         losses[None, None], 2 * reach + 1, 1, padding=reach, count_include_pad=False
     )
     batches = range(1, len(losses) + 1)
     for end in recorder.epoch_ends:
-        ax.axvline(end, color=COLORS["pale"], zorder=0)
-    ax.plot(batches, losses, color=COLORS["grey"], linewidth=0.5, label="each batch")
+        ax.axvline(end, color=grey, linestyle=":", linewidth=1)
+    ax.plot(batches, losses, color=grey, linewidth=0.5, alpha=0.6, label="each batch")
     ax.plot(batches, smooth[0, 0], color=TRAIN, label="training, smoothed")
     # The recorder may have come later than the first epoch: the last ones are common.
     pairs = zip(reversed(recorder.epoch_ends), reversed(history), strict=False)
@@ -222,7 +224,7 @@ def plot_history(
         if found:
             marker = "o" if len(found) < 20 else ""
             ax.plot(*zip(*found, strict=True), color=color, marker=marker, label=part)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel=label or name)
     ax.legend()
     return ax
