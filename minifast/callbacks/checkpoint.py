@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minifast.callbacks.stopping import Mode, best_row
+from minifast.callbacks.stopping import Mode, best_row, check_figure, direction
 from minifast.errors import DataError, describe
 from minifast.learner import Callback, Order, files
 from minifast.learner.state import set_training_state, training_state
@@ -50,6 +50,10 @@ class Checkpoint(Callback):
         every_epoch: Whether to keep ``epoch-000.pt``, ``epoch-001.pt`` ... as well.
         resume: Whether to go on where ``last.pt`` stopped.
 
+    Raises:
+        OptionError: If the name of the figure does not say whether small or large is
+            good, and ``mode`` does not either.
+
     Example:
         >>> from minifast.callbacks import TerminateOnNaN
         >>> keep = Checkpoint("runs/1", monitor="valid_loss", resume=True)
@@ -70,6 +74,8 @@ class Checkpoint(Callback):
         resume: bool = False,
     ) -> None:
         self.folder, self.monitor, self.mode = Path(folder), monitor, mode
+        if monitor is not None:
+            self.mode = direction(monitor, mode)
         self.every_epoch, self.resume = every_epoch, resume
 
     @property
@@ -112,6 +118,7 @@ class Checkpoint(Callback):
     def _is_best(self, learn: Learner, monitor: str) -> bool:
         """Say whether no epoch of this fit was as good, and the weights are numbers."""
         rows = learn.history[-(learn.epoch + 1) :]
+        check_figure(rows, monitor, wait=learn.dls.valid is not None)
         if best_row(rows, monitor, self.mode) != len(rows) - 1:
             return False
         return all(bool(p.isfinite().all()) for p in learn.model.parameters())

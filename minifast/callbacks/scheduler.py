@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from minifast.errors import OptionError, UnknownNameError
+from minifast.callbacks.stopping import check_figure
+from minifast.errors import DTypeError, OptionError, describe
 from minifast.learner import Callback, Order, n_batches
 from minifast.optim import (
     get_hyper,
@@ -175,7 +176,8 @@ class TorchScheduler(Callback):
         monitor: The figure for ``ReduceLROnPlateau``, which goes on with each epoch.
 
     Raises:
-        OptionError: If ``each`` is neither.
+        OptionError: If ``each`` is neither, or a step for ``ReduceLROnPlateau``.
+        DTypeError: If ``make`` is a finished scheduler.
 
     Example:
         >>> from functools import partial
@@ -197,6 +199,10 @@ class TorchScheduler(Callback):
         if each not in ("step", "epoch"):
             must = "A scheduler must go on with each step or with each epoch."
             raise OptionError(must, f"each={each!r}", 'Pass "step" or "epoch".')
+        if not callable(make):
+            must = "A scheduler must be made anew for each fit."
+            fix = "Pass what makes it: functools.partial(StepLR, step_size=1), say."
+            raise DTypeError(must, describe(make), fix)
         self.make, self.each, self.monitor = make, each, monitor
         self.scheduler: LRScheduler | None = None
         self._before: list[dict[str, Any]] = []
@@ -205,6 +211,11 @@ class TorchScheduler(Callback):
         """Make the scheduler, which sets the first learning rate."""
         self._before = get_hypers(learn.opt)
         self.scheduler = self.make(learn.opt)
+        if isinstance(self.scheduler, ReduceLROnPlateau) and self.each == "step":
+            must = (
+                "ReduceLROnPlateau must go on with each epoch, for it needs a figure."
+            )
+            raise OptionError(must, 'each="step"', 'Pass each="epoch".')
 
     def after_step(self, learn: Learner) -> None:
         """Go on, if it goes by steps."""
@@ -219,10 +230,11 @@ class TorchScheduler(Callback):
             return
         if not isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step()
-        elif self.monitor in learn.row:
+            return
+        rows = learn.history[-(learn.epoch + 1) :]
+        check_figure(rows, self.monitor, wait=learn.dls.valid is not None)
+        if self.monitor in learn.row:  # not where an epoch went without validation
             self.scheduler.step(learn.row[self.monitor])
-        else:
-            raise UnknownNameError.of("figure to monitor", self.monitor, learn.row)
 
     def _check_groups(self, learn: Learner) -> None:
         groups, known = len(learn.opt.param_groups), len(self._before)

@@ -1,4 +1,4 @@
-"""Stop when it gets no better.
+"""Early stopping, and which of several epochs is the best.
 
 Book: ch. 12, "Knowing when to stop".
 """
@@ -6,6 +6,7 @@ Book: ch. 12, "Knowing when to stop".
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -20,19 +21,23 @@ if TYPE_CHECKING:
 
 
 class EarlyStopping(Callback):
-    """Ends a fit whose best epoch is some epochs ago.
+    """Ends a fit when a figure has not become better for some epochs.
 
-    It remembers nothing: the rows of the fit say it all, also after a restart. The
-    weights stay those of the last epoch; ``Checkpoint`` keeps the best.
+    The best epoch is that of this fit. It remembers nothing: the rows of the fit say it
+    all, also after a restart. The weights stay those of the last epoch; ``Checkpoint``
+    keeps the best.
+
+    Where only some epochs validate, the others are passed over: they are not counted.
 
     Args:
         monitor: The figure to judge by.
-        patience: After how many epochs without a new best to stop, at least 1.
+        patience: After how many epochs with that figure, but without a new best, to
+            stop, at least 1.
         min_delta: By how much a new best must beat the last.
         mode: Whether small or large is good; by the name of the figure if ``"auto"``.
 
     Raises:
-        OptionError: If ``patience`` is below 1.
+        OptionError: If ``patience`` is below 1, or the name does not say what is good.
 
     Source: Prechelt 1998, "Early Stopping - But When?", section 2.
 
@@ -52,8 +57,8 @@ class EarlyStopping(Callback):
         if patience < 1:
             must = "The patience must be at least 1 epoch."
             raise OptionError(must, f"patience={patience}", "Pass a positive number.")
-        self.monitor, self.patience = monitor, patience
-        self.min_delta, self.mode = min_delta, mode
+        self.monitor, self.mode = monitor, direction(monitor, mode)
+        self.patience, self.min_delta = patience, min_delta
 
     def before_fit(self, learn: Learner) -> None:
         """Stop a resumed fit that had been stopped."""
@@ -65,8 +70,10 @@ class EarlyStopping(Callback):
 
     def _stop_if_due(self, learn: Learner, n_rows: int) -> None:
         rows = learn.history[len(learn.history) - n_rows :]
+        check_figure(rows, self.monitor, wait=learn.dls.valid is not None)
         best = best_row(rows, self.monitor, self.mode, self.min_delta)
-        if n_rows - 1 - best >= self.patience:
+        since = [row for row in rows[best + 1 :] if self.monitor in row]
+        if len(since) >= self.patience:
             raise CancelFit(f"no better {self.monitor} in {self.patience} epochs")
 
 
@@ -83,7 +90,7 @@ class TerminateOnNaN(Callback):
     Raises:
         OptionError: If ``every`` is below 1.
 
-    Book: ch. 12, "Knowing when to stop".
+    Book: ch. 12, "Larger batches than fit".
     """
 
     order = Order.STOP
@@ -110,7 +117,49 @@ class TerminateOnNaN(Callback):
 
 
 Mode = Literal["auto", "min", "max"]
-_SMALL_IS_GOOD = ("loss", "error", "perplexity")
+# Words that say what is good. Small comes first: a "brier_score" is an error.
+_SMALL_IS_GOOD = re.compile(
+    "loss|losses|error|err|perplexity|ppl|crossentropy|nll|mae|mse|rmse|mape|brier|ece"
+    "|wer|cer|hamming|distance"
+)
+_LARGE_IS_GOOD = re.compile(
+    "accuracy|acc|f1|fbeta|auc|auroc|precision|recall|sensitivity|specificity|dice|iou"
+    "|miou|jaccard|r2|score|bleu|rouge|mcc|kappa"
+)
+
+
+def direction(monitor: str, mode: Mode = "auto") -> Literal["min", "max"]:
+    """Return whether a figure should be small or large.
+
+    Args:
+        monitor: The name of the figure. Its words count, such as the second one of
+            ``"valid_loss"``.
+        mode: What was asked for; ``"auto"`` goes by the name.
+
+    Raises:
+        OptionError: If there is no such mode, or the name says nothing.
+
+    Example:
+        >>> direction("cross_entropy"), direction("valid_accuracy")
+        ('min', 'max')
+        >>> direction("quality", "max")
+        'max'
+    """
+    if mode == "min" or mode == "max":  # one by one, for the type checker
+        return mode
+    if mode != "auto":
+        raise OptionError("The mode must be auto, min or max.", repr(mode))
+    name = monitor.lower().replace("cross_entropy", "crossentropy")
+    words = re.findall("[a-z]+[0-9]*", name)
+    if any(_SMALL_IS_GOOD.fullmatch(word) for word in words):
+        return "min"
+    if any(_LARGE_IS_GOOD.fullmatch(word) for word in words):
+        return "max"
+    raise OptionError(
+        "It must be known whether a figure should be small or large.",
+        f"{monitor!r}, a name that does not say so",
+        'Pass mode="min" or mode="max".',
+    )
 
 
 def best_row(
@@ -121,33 +170,51 @@ def best_row(
 ) -> int:
     """Return the number of the best row, the first one of equals; -1 if there is none.
 
+    Rows without the figure are passed over, and so are those where it is nan.
+
     Args:
-        rows: The figures of epochs by name, such as ``learn.history``.
+        rows: The figures of epochs by name, such as those in ``learn.history``.
         monitor: The name of the figure to judge by, such as ``"valid_loss"``.
-        mode: Whether small or large is good; ``"auto"`` takes small for a name with
-            loss, error or perplexity in it, and large for any other.
+        mode: Whether small or large is good; by the name of the figure if ``"auto"``.
         min_delta: By how much a row must beat the best so far to take its place.
 
     Raises:
-        UnknownNameError: If the last row has no such figure.
-        OptionError: If there is no such mode.
+        OptionError: If there is no such mode, or the name does not say what is good.
 
     Example:
         >>> best_row([{"valid_loss": 0.5}, {"valid_loss": 0.3}], "valid_loss")
         1
     """
-    if mode not in ("auto", "min", "max"):
-        raise OptionError("The mode must be auto, min or max.", repr(mode))
-    if rows and monitor not in rows[-1]:
-        must = f"The figure to monitor must be one of: {', '.join(rows[-1])}."
-        fix = did_you_mean(monitor, rows[-1]) or "Add MetricsCallback to the callbacks."
-        raise UnknownNameError(must, repr(monitor), fix)
-    if mode == "auto":
-        mode = "min" if any(word in monitor for word in _SMALL_IS_GOOD) else "max"
-    sign = -1.0 if mode == "min" else 1.0
+    sign = -1.0 if direction(monitor, mode) == "min" else 1.0
     best, best_score = -1, -math.inf
     for i, row in enumerate(rows):
         score = sign * row.get(monitor, math.nan)
         if score > best_score + min_delta:  # never true of nan
             best, best_score = i, score
     return best
+
+
+def check_figure(
+    rows: Sequence[Mapping[str, float]], monitor: str, *, wait: bool
+) -> None:
+    """Refuse the name of a figure that is in none of the rows and will not come.
+
+    Args:
+        rows: The figures of the epochs of a fit, by name.
+        monitor: The name of the figure.
+        wait: Whether there are validation data, so that an epoch without a
+            ``valid_loss`` may be followed by one with it.
+
+    Raises:
+        UnknownNameError: If there is no such figure, although the last epoch validated,
+            or is one of those that any epoch has.
+    """
+    if not rows or any(monitor in row for row in rows):
+        return
+    last = rows[-1]
+    unfinished = "train_loss" in last and "valid_loss" not in last
+    if wait and unfinished and not monitor.startswith("train_"):
+        return
+    must = f"The figure to monitor must be one of: {', '.join(last)}."
+    fix = did_you_mean(monitor, last) or "Add MetricsCallback to the callbacks."
+    raise UnknownNameError(must, repr(monitor), fix)

@@ -1,12 +1,20 @@
 """Figures in one visual style: readable on light and dark pages, safe for colour-blind.
 
-This is the only part of minifast that imports matplotlib.
+``plot_`` is for charts, ``draw_`` for diagrams, ``show_`` for data. No other part of
+minifast draws with matplotlib; the stand-ins of data sets use its fonts.
 
 Book: ch. 00, "Figures".
 """
 
-from minifast.viz.charts import bars, draw_schedules, spread
-from minifast.viz.diagrams import draw_chain, draw_events, draw_graph, roadmap
+from minifast.viz.charts import (
+    plot_bars,
+    plot_history,
+    plot_losses,
+    plot_lr_curve,
+    plot_schedules,
+    plot_spread,
+)
+from minifast.viz.diagrams import draw_chain, draw_events, draw_graph, draw_roadmap
 from minifast.viz.images import show_images
 from minifast.viz.style import COLORS, TRAIN, VALID, use_style
 
@@ -14,13 +22,16 @@ __all__ = [
     "COLORS",
     "TRAIN",
     "VALID",
-    "bars",
     "draw_chain",
     "draw_events",
     "draw_graph",
-    "draw_schedules",
-    "roadmap",
+    "draw_roadmap",
+    "plot_bars",
+    "plot_history",
+    "plot_losses",
+    "plot_lr_curve",
+    "plot_schedules",
+    "plot_spread",
     "show_images",
-    "spread",
     "use_style",
 ]

@@ -36,7 +36,7 @@ _STEPS = {
 }
 
 
-def roadmap(here: str | None = None) -> Axes:
+def draw_roadmap(here: str | None = None) -> Axes:
     """Draw the steps from a matrix product to a modern convolutional network.
 
     Args:

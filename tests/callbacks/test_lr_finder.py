@@ -1,13 +1,15 @@
 import copy
+import io
 import itertools
 import math
 import random
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from minifast.callbacks import lr_find
+from minifast.callbacks import lr_find, lr_finder
 from minifast.callbacks.checkpoint import Checkpoint
 from minifast.callbacks.lr_finder import LRCurve
 from minifast.callbacks.metrics import MetricsCallback
@@ -15,13 +17,13 @@ from minifast.callbacks.progress import CSVLogger, ProgressCallback
 from minifast.callbacks.recorder import Recorder
 from minifast.callbacks.scheduler import OneCycle
 from minifast.callbacks.stopping import EarlyStopping, TerminateOnNaN
-from minifast.data import DataLoaders
+from minifast.data import DataLoaders, TensorLoader
 from minifast.errors import OptionError
 from minifast.learner import Callback, Learner
 
 
 class Unsaved(nn.Module):
-    """A model with a buffer that is not in its state_dict, and one mode of its own."""
+    """A model with buffers that are not in its state_dict, and one mode of its own."""
 
     def __init__(self):
         super().__init__()
@@ -29,10 +31,29 @@ class Unsaved(nn.Module):
             nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.2), nn.Linear(8, 1)
         )
         self.register_buffer("calls", torch.zeros(1), persistent=False)
+        self.register_buffer("replaced", torch.zeros(1), persistent=False)
 
     def forward(self, x):
         self.calls += 1
+        self.replaced = self.replaced + 1  # another tensor each time
         return self.net(x)
+
+
+class MovingLoss(nn.Module):
+    """A loss that learns a scale and remembers a mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.register_buffer("mean", torch.zeros(()))
+        self.eval()
+
+    def forward(self, pred, y):
+        with torch.no_grad():
+            self.mean.lerp_((pred - y).mean(), 0.1)
+            self.scale += 0.01
+        self.train()
+        return nn.functional.mse_loss(pred, y) * self.scale
 
 
 def make(*cbs, n=64, batch_size=4, opt=torch.optim.Adam, generator=None, lr=0.01):
@@ -46,12 +67,13 @@ def make(*cbs, n=64, batch_size=4, opt=torch.optim.Adam, generator=None, lr=0.01
 
 
 def snapshot(learn):
-    tensors = [*learn.model.parameters(), *learn.model.buffers(), learn.loss]
+    modules = [m for m in (learn.model, learn.loss_func) if isinstance(m, nn.Module)]
+    tensors = [t for m in modules for t in (*m.parameters(), *m.buffers())]
     return copy.deepcopy(
         {
-            "tensors": [t.detach().clone() for t in tensors],
+            "tensors": [t.detach().clone() for t in (*tensors, learn.loss)],
             "opt": learn.opt.state_dict(),
-            "modes": [m.training for m in learn.model.modules()],
+            "modes": [m.training for module in modules for m in module.modules()],
             "history": learn.history,
             "row": learn.row,
             "counts": (learn.step_count, learn.epoch, learn.iter, learn.n_epochs),
@@ -60,6 +82,7 @@ def snapshot(learn):
             "torch": torch.get_rng_state(),
             "generator": learn.dls.train.generator.get_state(),
             "cbs": [cb.state_dict() for cb in learn.cbs],
+            "grad": torch.is_grad_enabled(),
         }
     )
 
@@ -91,16 +114,27 @@ def test_everything_is_bit_for_bit_as_before(trained):
     assert_equal(before, snapshot(learn))
 
 
-def test_the_fit_after_it_is_the_fit_without_it():
-    found, plain = make(), make()
-    torch.manual_seed(3)
-    lr_find(found)
-    found.fit(1)
-    torch.manual_seed(3)
-    plain.fit(1)
-    assert_equal(
-        list(found.model.state_dict().values()), list(plain.model.state_dict().values())
-    )
+def test_a_loss_that_is_a_module_is_as_before_too():
+    learn = make(generator=torch.Generator().manual_seed(1))
+    learn.loss_func = MovingLoss()
+    before = snapshot(learn)
+    lr_find(learn, n_steps=10)
+    assert_equal(before, snapshot(learn))
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_fit_after_it_is_the_fit_without_it(trained):
+    found, plain = make(Recorder()), make(Recorder())
+    for learn in (found, plain):
+        torch.manual_seed(3)
+        if trained:
+            learn.fit(1)  # Adam has its moments, batch norm its statistics
+        if learn is found:
+            lr_find(learn, lr_max=1e4)
+        learn.fit(2)
+    assert_equal(found.model.state_dict(), plain.model.state_dict())
+    assert_equal(found.find(Recorder).losses, plain.find(Recorder).losses)
+    assert found.step_count == plain.step_count
 
 
 def test_after_an_error_and_ctrl_c_all_is_as_before_too():
@@ -117,6 +151,79 @@ def test_after_an_error_and_ctrl_c_all_is_as_before_too():
         lr_find(learn)
     assert_equal(before, snapshot(learn))
     assert len(learn.cbs) == 1
+
+
+def interrupt_before_line(k):
+    """Return a trace function that raises before the k-th line of lr_finder.py."""
+    count = itertools.count(1)
+
+    def trace(frame, event, arg):
+        if frame.f_code.co_filename != lr_finder.__file__:
+            return None
+        if event == "line" and next(count) == k:
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_ctrl_c_before_any_line_leaves_all_as_before():
+    """The lines that put things back are among them."""
+    learn = make(MetricsCallback(), generator=torch.Generator().manual_seed(1), n=8)
+    learn.loss_func = MovingLoss()
+    learn.fit(1)
+    before, tracer = snapshot(learn), sys.gettrace()
+    for k in itertools.count(1):
+        sys.settrace(interrupt_before_line(k))
+        try:
+            lr_find(learn, n_steps=3)
+            break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(tracer)
+        assert_equal(before, snapshot(learn))
+    assert k > 100
+
+
+def test_ctrl_c_again_and_again_leaves_all_as_before():
+    class Slow(Callback):
+        impatient = 5
+
+        def after_step(self, learn):
+            raise KeyboardInterrupt
+
+        def load_state_dict(self, state):
+            if self.impatient:
+                self.impatient -= 1
+                raise KeyboardInterrupt
+
+    learn = make(Slow(), generator=torch.Generator().manual_seed(1))
+    before = snapshot(learn)
+    with pytest.raises(KeyboardInterrupt):
+        lr_find(learn)
+    assert learn.cbs[0].impatient == 0
+    assert_equal(before, snapshot(learn))
+
+
+def test_a_lazy_parameter_is_refused_before_it_gets_a_value():
+    learn = make()
+    learn.model.net[0] = nn.LazyLinear(8)
+    with pytest.raises(OptionError, match="a lazy one, without a shape"):
+        lr_find(learn)
+    assert nn.parameter.is_lazy(learn.model.net[0].weight)
+
+
+def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it(monkeypatch):
+    class Tty(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Tty()
+    monkeypatch.setattr(sys, "stderr", screen)
+    lr_find(make(), 1e-5, 1e-3, n_steps=20)
+    assert "lr_find:   0%|" in screen.getvalue()
+    assert screen.getvalue().rsplit("\r", 2)[1].strip() == ""
 
 
 def test_the_rates_grow_by_one_factor_and_the_losses_are_those_of_the_loop():
@@ -148,6 +255,19 @@ def test_it_stops_when_the_loss_explodes():
     assert len(curve.lrs) < 100
     assert curve.losses[-1] > 4 * min(curve.smooth)
     assert all(map(math.isfinite, curve.losses))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_is_not_taken_for_an_explosion(seed):
+    """Losses of small batches of a trained model, over four orders of magnitude."""
+    draws = torch.Generator().manual_seed(seed)
+
+    class Noise(Callback):
+        def after_loss(self, learn):
+            noise = torch.randn((), generator=draws).mul(1.5).exp()
+            learn.loss = learn.loss * 0 + noise
+
+    assert len(lr_find(make(Noise()), 1e-8, 1e-6).lrs) == 100
 
 
 def test_it_stops_at_the_first_loss_that_is_no_number():
@@ -250,10 +370,61 @@ def test_a_fall_after_the_minimum_suggests_nothing():
     assert curve([3, 2, 1, 90, 50, 5]).steepest in (1, 10)
 
 
-def test_a_curve_that_only_rises_suggests_its_beginning():
-    found = curve([1, 2, 3])
-    assert found.steepest == found.valley == 1
-    assert found.minimum_tenth == 0.1
+def test_a_curve_that_only_rises_suggests_nothing():
+    found = LRCurve(tuple(1.1**i for i in range(20)), tuple(range(20)), 1)
+    assert found.suggestions == {}
+    with pytest.raises(OptionError, match="a fall of 0, noise"):
+        _ = found.steepest
+    with pytest.raises(OptionError, match=r"got: a fall of 0(?s:.*)is trained: min"):
+        _ = found.valley
+    with pytest.raises(
+        OptionError, match=r"from a rate of 1 on\n  fix: Take a smaller"
+    ):
+        _ = found.minimum_tenth
+    assert repr(found).endswith(
+        "suggested: nothing; the loss does not fall beyond its noise)"
+    )
+
+
+def test_the_noise_is_that_of_a_mean_with_falling_weights():
+    draws = torch.randn(20_000, generator=torch.Generator().manual_seed(0)).tolist()
+    found = LRCurve(tuple(range(1, 20_001)), tuple(draws), width=5)
+    middle = torch.tensor(found.smooth[10:-10])
+    assert found.noise / 5 == pytest.approx(middle.std().item(), rel=0.05)
+    line = [i + draw for i, draw in enumerate(draws)]  # a slope is no noise
+    assert curve(line[:300], 5).noise == pytest.approx(curve(draws[:300], 5).noise)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("heavy", [False, True])
+def test_a_flat_noisy_start_is_not_taken_for_a_descent(seed, heavy):
+    """As of a trained model: flat up to 0.01, and then a rise with the square."""
+    draws = torch.randn(80, generator=torch.Generator().manual_seed(seed))
+    noise = draws.exp() if heavy else 1 + 0.3 * draws
+    lrs = [1e-6 * 1.175**i for i in range(80)]
+    losses = [
+        0.2 * n.item() + (lr / 0.01) ** 2 for lr, n in zip(lrs, noise, strict=True)
+    ]
+    found = LRCurve(tuple(lrs), tuple(losses), 5)
+    assert set(found.suggestions) == {"minimum_tenth"}
+    assert 1e-4 < found.minimum_tenth < 2e-3
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("epochs", [0, 1, 3])
+def test_a_trained_model_gets_rates_as_good_as_a_new_one_does(seed, epochs):
+    """A linear regression: beyond a rate of about 1, the steps overshoot by more."""
+    torch.manual_seed(seed)
+    x = torch.randn(512, 3)
+    y = x.sum(1, keepdim=True) + 0.5 * torch.randn(512, 1)
+    dls = DataLoaders(TensorLoader(x, y, batch_size=32, shuffle=True))
+    mse = nn.functional.mse_loss
+    learn = Learner(nn.Linear(3, 1), dls, mse, torch.optim.SGD, lr=0.1)
+    if epochs:
+        learn.fit(epochs)
+    found = lr_find(learn).suggestions
+    assert set(found) >= ({"minimum_tenth"} if epochs else {"valley", "minimum_tenth"})
+    assert all(0.01 < lr < 1 for lr in found.values()), found
 
 
 def test_a_curve_prints_its_suggestions():

@@ -6,11 +6,12 @@ from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
 from minifast.callbacks.checkpoint import Checkpoint
+from minifast.callbacks.metrics import MetricsCallback
 from minifast.callbacks.recorder import Recorder
 from minifast.callbacks.scheduler import OneCycle, ParamScheduler, TorchScheduler
 from minifast.data import DataLoaders
 from minifast.errors import DTypeError, OptionError, UnknownNameError
-from minifast.learner import Callback
+from minifast.learner import Callback, CancelEpoch
 from minifast.optim import combine, constant, cosine, linear, one_cycle, sample
 
 
@@ -330,3 +331,27 @@ def test_on_a_plateau_a_resumed_fit_goes_on_counting(make_learner, tmp_path):
         cbs = Flat(), rates, scheduler, Checkpoint(tmp_path, resume=True)
         make_learner(*cbs, n_train=1).fit(n_epochs)
     assert rates.lrs == [0.1, 0.1, 0.1, 0.05, 0.05, 0.025]
+
+
+def test_a_plateau_needs_epochs_and_a_scheduler_is_made_anew(make_learner):
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
+    learn = make_learner()
+    with pytest.raises(OptionError, match="must go on with each epoch"):
+        learn.fit(1, cbs=[TorchScheduler(plateau, "step")])
+    assert learn.step_count == 0
+    with pytest.raises(DTypeError, match="must be made anew for each fit"):
+        TorchScheduler(plateau(learn.opt))
+
+
+def test_a_plateau_passes_over_epochs_without_validation(make_learner):
+    class EverySecond(Callback):
+        def before_validate(self, learn):
+            if learn.epoch % 2:
+                raise CancelEpoch
+
+    plateau = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0)
+    learn = make_learner()
+    learn.fit(
+        4, cbs=[MetricsCallback(), EverySecond(), TorchScheduler(plateau, "epoch")]
+    )
+    assert len(learn.history) == 4

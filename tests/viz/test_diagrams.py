@@ -5,7 +5,7 @@ from minifast.data import DataLoaders, TensorLoader
 from minifast.errors import UnknownNameError
 from minifast.foundations import Var
 from minifast.learner import EVENTS, Callback, Learner
-from minifast.viz import COLORS, draw_chain, draw_events, draw_graph, roadmap
+from minifast.viz import COLORS, draw_chain, draw_events, draw_graph, draw_roadmap
 
 
 def box_colors(ax):
@@ -15,19 +15,19 @@ def box_colors(ax):
 
 
 def test_the_roadmap_marks_what_is_done_and_where_we_stand():
-    colors = box_colors(roadmap("forward"))
+    colors = box_colors(draw_roadmap("forward"))
     assert (
         colors == [COLORS["green"]] * 2 + [COLORS["vermilion"]] + [COLORS["grey"]] * 6
     )
 
 
 def test_the_roadmap_can_be_drawn_without_a_place():
-    assert set(box_colors(roadmap())) == {COLORS["grey"]}
+    assert set(box_colors(draw_roadmap())) == {COLORS["grey"]}
 
 
 def test_an_unknown_step_is_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'backward'"):
-        roadmap("backwards")
+        draw_roadmap("backwards")
 
 
 def test_a_chain_has_its_boxes_and_what_flows():
