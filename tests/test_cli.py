@@ -255,7 +255,7 @@ class TestDoctor:
         assert out.partition("To fix:\n")[2] == (
             "  - MINIFAST_DATA must be one of: auto, real, standin. "
             "Unset it, which means auto.\n"
-            "  - mirror /none: there is no such folder: "
+            "  - /none: there is no such folder: "
             "correct MINIFAST_MIRROR or the mirror\n"
             "  - wikitext-2 is damaged: minifast data fetch wikitext-2\n"
         )

@@ -138,11 +138,13 @@ def _talk(
     opener = urllib.request.build_opener(_Handler(sockets))
     request = urllib.request.Request(url, headers=headers)
     with opener.open(request, timeout=SILENCE_S) as response:
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+        if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+            sent = response.headers.get("Content-Range", "")
+            if not sent.startswith(f"bytes {have}-"):
+                raise ValueError("it sent another range than asked for")
+        elif have:
             out.seek(0)
             out.truncate()
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise ValueError("it sent another range than asked for")
         total = size if response.length is None else out.tell() + response.length
         if size not in (None, total):
             raise ValueError(f"it has {total:,} bytes instead of {size:,}")

@@ -39,7 +39,7 @@ def blame(source: str) -> Iterator[None]:
         raise DataError(
             "A source of data must give what it promises, and no more.",
             f"{printable(source)}: {describe_fault(error)}",
-            "Correct that place or MINIFAST_MIRROR; minifast doctor checks both.",
+            "Correct it or MINIFAST_MIRROR; minifast doctor checks mirrors.",
         ) from error
 
 

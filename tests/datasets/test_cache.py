@@ -101,7 +101,7 @@ class TestWriting:
         assert ENTRY.read() == written
 
     def test_what_is_not_the_original_is_never_put_into_place(self, left_in):
-        with pytest.raises(ValueError, match="its digest is .*, not abca1685336e"):
+        with pytest.raises(ValueError, match=r"its digest is \w+, not abca1685336e"):
             write(original=True)
         assert left_in() == []
 
@@ -141,10 +141,9 @@ class TestWorkshop:
         assert ENTRY.read() is None
 
     def test_downloads_wait_for_the_next_process_but_no_empty_ones(self, left_in):
-        with pytest.raises(ZeroDivisionError), workshop("mnist") as work:
+        with workshop("mnist") as work:
             (work / "x.part").write_text("half")
             (work / "y.part").touch()
-            _ = 1 / 0
         assert left_in() == [f"tmp/mnist/{work.name}/x.part"]
 
     def test_downloads_are_removed_once_the_set_is_there(self, left_in):
@@ -154,9 +153,12 @@ class TestWorkshop:
         assert not [path for path in left_in() if path.endswith(".part")]
 
     def test_full_disk_gets_its_room_back(self, left_in):
-        with pytest.raises(OSError, match="No space"), workshop("mnist") as work:
-            (work / "x.part").write_text("half")
+        def fill_the_disk(folder):
+            (folder.parents[1] / "x.part").write_text("half")
             raise OSError(28, "No space left on device")
+
+        with pytest.raises(OSError, match="No space"):
+            write(fill_the_disk)
         assert left_in() == []
 
 
@@ -170,7 +172,9 @@ class TestQuickLook:
         assert (written / "a" / "b.txt").exists()
 
     @pytest.mark.parametrize(
-        "text", ["", "[]", "3", "{}", "\ud800", "[" * 100_000, '{"version": 99}'], ids=len
+        "text",
+        ["", "[]", "3", "{}", "\ud800", "[" * 100_000, '{"version": 99}'],
+        ids=len,
     )
     def test_broken_stamp_no_trust(self, written, text):
         (ENTRY.folder / "stamp.json").write_bytes(text.encode(errors="surrogatepass"))
@@ -244,7 +248,9 @@ class TestThoroughLook:
         (written / "a" / "b.txt").unlink()
         (written / "a" / "b.txt").symlink_to("b.txt")
         (damage,) = ENTRY.damage()
-        assert damage.endswith("b.txt: can't be read (Too many levels of symbolic links)")
+        assert damage.endswith(
+            "b.txt: can't be read (Too many levels of symbolic links)"
+        )
 
     def test_stamp_on_a_disk_that_is_read_only(self, written, monkeypatch):
         def refuse(*args, **kwargs):
