@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from minifast.datasets.checksum import (
     files_below,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 DATA, LISTING, STAMP = "data", "SHA256SUMS", "stamp.json"
 STAMP_VERSION = 1
+PATIENCE_S = 10.0
 
 
 def cache_folder() -> Path:
@@ -78,7 +79,12 @@ def workshop(name: str) -> Iterator[Path]:
     place = cache_folder() / "tmp" / name
     for folder in (lock.parent, place):
         folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    try:
+        held = FileLock(lock).acquire(timeout=PATIENCE_S)
+    except Timeout:
+        print(f"minifast: waiting for another process to get {name}.")  # noqa: T201
+        held = FileLock(lock).acquire()
+    with held:
         work = Path(tempfile.mkdtemp(dir=place))
         try:
             for left in place.iterdir():

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from minifast.datasets.cache import Entry, cache_folder, workshop
 from minifast.datasets.checksum import list_checksums, sha256_of, sha256_of_text
@@ -259,6 +260,22 @@ class TestThoroughLook:
         monkeypatch.setattr(Path, "unlink", refuse)
         ENTRY.distrust()
         assert ENTRY.read() == written
+
+
+def test_who_waits_for_another_process_says_so(monkeypatch, own_cache):
+    said = []
+
+    def say_and_let_go(line):
+        said.append(line)
+        other.release()
+
+    monkeypatch.setattr("minifast.datasets.cache.PATIENCE_S", 0.01)
+    monkeypatch.setattr("builtins.print", say_and_let_go)
+    (own_cache / "locks").mkdir(parents=True)
+    other = FileLock(own_cache / "locks" / "mnist.lock")
+    other.acquire()
+    with workshop("mnist"):
+        assert said == ["minifast: waiting for another process to get mnist."]
 
 
 def test_lock_lets_the_next_one_in_after_an_error():
