@@ -95,12 +95,12 @@ def workshop(name: str) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)  # a full disk needs the room
             raise
         finally:
-            for path in work.glob("*"):
-                if path.suffix != ".part":
-                    shutil.rmtree(path, ignore_errors=True)
-                elif not path.stat().st_size:
-                    path.unlink()
             with suppress(OSError):
+                for path in work.iterdir():
+                    if path.suffix != ".part":
+                        shutil.rmtree(path, ignore_errors=True)
+                    elif not path.stat().st_size:
+                        path.unlink()
                 work.rmdir()
 
 
@@ -146,38 +146,34 @@ class Entry:
         """
         if (stamp := self.stamp()) is None:
             return None
-        n_files, n_bytes = _extent(self.folder / DATA)
-        # Files that a reader added do no harm.
-        whole = n_files >= stamp["files"] and n_bytes >= stamp["bytes"]
-        return self._dataset_path(stamp) if whole else None
+        with suppress(OSError):
+            n_files, n_bytes = _extent(self.folder / DATA)
+            # Files that a reader added do no harm.
+            if n_files >= stamp["files"] and n_bytes >= stamp["bytes"]:
+                return self._dataset_path(stamp)
+        return None
 
     def stamp(self) -> dict[str, Any] | None:
         """Return what was noted of the set, or None if it is not to be trusted."""
         path = self.folder / STAMP
         try:
             stamp: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            n_files, n_bytes, sha256 = stamp["files"], stamp["bytes"], stamp["sha256"]
             original = stamp.get("original", stamp["source"] == "origin")
             expected = DATASETS[self.name].content if original else ""
             trusted = (
-                stamp["version"] == STAMP_VERSION
-                and stamp["real"] == self.real
-                and type(n_files) is type(n_bytes) is int
-                and expected in ("", sha256)
+                (stamp["version"], stamp["real"]) == (STAMP_VERSION, self.real)
+                and all(type(stamp[key]) is int for key in ("files", "bytes"))
+                and all(type(stamp[k]) is str for k in ("note", "source", "sha256"))
+                and expected in ("", stamp["sha256"])
             )
         except Exception:  # there is none, or it is damaged in one of many ways
             return None
         return stamp if trusted else None
 
     def _dataset_path(self, stamp: dict[str, Any]) -> DatasetPath:
-        return DatasetPath(
-            path=self.folder / DATA,
-            name=self.name,
-            real=self.real,
-            note=printable(stamp["note"]),
-            sha256=stamp["sha256"],
-            source=stamp["source"],
-        )
+        path, note = self.folder / DATA, printable(stamp["note"])
+        sha256, source = stamp["sha256"], stamp["source"]
+        return DatasetPath(path, self.name, self.real, note, sha256, source)
 
     def write(
         self,

@@ -161,8 +161,9 @@ def _get(dataset: DatasetInfo, source: Source, entry: Entry, work: Path) -> Data
         return entry.write(work, fill, source.kind, source.original)
     except Exception:
         # What arrived whole and yet is of no use need not be kept for another try.
-        for part in work.glob("*.part"):
-            part.unlink()
+        for path in arrived:
+            if path.parent == work:
+                path.unlink(missing_ok=True)
         raise
 
 

@@ -181,11 +181,21 @@ class TestQuickLook:
         (ENTRY.folder / "stamp.json").write_bytes(text.encode(errors="surrogatepass"))
         assert ENTRY.read() is None
 
-    @pytest.mark.parametrize("key", ["version", "real", "files", "bytes", "sha256"])
+    @pytest.mark.parametrize(
+        "key", ["version", "real", "files", "bytes", "sha256", "note", "source"]
+    )
     def test_stamp_of_other_types_no_trust(self, written, key):
         stamp = json.loads((ENTRY.folder / "stamp.json").read_text())
-        stamp |= {key: [stamp[key]], "original": True}
+        for odd in ({key: [stamp[key]]}, {key: None}):
+            (ENTRY.folder / "stamp.json").write_text(json.dumps(stamp | odd))
+            assert ENTRY.read() is None
+        del stamp[key]
         (ENTRY.folder / "stamp.json").write_text(json.dumps(stamp))
+        assert ENTRY.read() is None
+
+    def test_file_that_became_a_dangling_link(self, written):
+        (written / "a" / "b.txt").unlink()
+        (written / "a" / "b.txt").symlink_to("nowhere")
         assert ENTRY.read() is None
 
     @pytest.mark.parametrize("original", [{"original": True}, {"source": "origin"}])

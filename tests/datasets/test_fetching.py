@@ -166,6 +166,18 @@ class TestOrigin:
         assert ("train.txt", "bytes=700-") in server.requests
         assert not [path for path in left_in() if path.endswith(".part")]
 
+    def test_bad_mirror_does_not_cost_a_broken_download(
+        self, serve, set_origin, make_mirror, pack, tiny_texts, real_only, monkeypatch
+    ):
+        server = serve(tiny_texts, cut_after=[500, 200])
+        set_origin("wikitext-2", tiny_texts, server)
+        bad = make_mirror("wikitext-2", {"w.tgz": pack({"train.txt": b"x"})})
+        monkeypatch.setenv("MINIFAST_MIRROR", str(bad))
+        with pytest.raises(DataError, match="cut off after 700 of"):
+            fetch("wikitext-2")
+        assert fetch("wikitext-2").source == "origin"
+        assert ("train.txt", "bytes=700-") in server.requests
+
 
 class TestCache:
     def test_second_fetch_asks_nobody(self, mirror, no_origins, monkeypatch):
