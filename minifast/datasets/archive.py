@@ -93,6 +93,6 @@ def _inner_path(member: tarfile.TarInfo) -> str:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name:
         raise ValueError(f"the path {member.name!r} leads out of the folder")
-    if member.issparse() or not member.name.isprintable():
-        raise ValueError(f"{member.name!r} is no plain file, or has no plain name")
+    if member.issparse():
+        raise ValueError(f"{member.name!r} is no plain file")
     return PurePosixPath(*path.parts[1:]).as_posix()

@@ -89,8 +89,8 @@ class DatasetInfo:
 def matches(path: str, pattern: str) -> bool:
     """Match a path against a pattern whose stars stay within one folder.
 
-    Nothing hidden matches: an archive that was packed on a Mac has a file ``._x``
-    beside each file ``x``.
+    Nothing hidden or unprintable matches: an archive that was packed on a Mac has a
+    file ``._x`` beside each file ``x``, and may have files whose names end a line.
 
     Example:
         >>> matches("train/pos/0_9.txt", "train/*/*.txt")
@@ -101,7 +101,8 @@ def matches(path: str, pattern: str) -> bool:
         False
     """
     same_depth = path.count("/") == pattern.count("/")
-    return same_depth and "/." not in f"/{path}" and fnmatchcase(path, pattern)
+    plain = path.isprintable() and "/." not in f"/{path}"
+    return same_depth and plain and fnmatchcase(path, pattern)
 
 
 _MNIST = DatasetInfo(

@@ -140,13 +140,6 @@ def test_chain_of_headers(unpacked, kind):
         unpacked(gzip.compress(header * 3000))
 
 
-@pytest.mark.parametrize("name", ["a\nb", "\x1b]0;pwn\x07", "\udcff"])
-def test_name_that_is_not_printable(unpacked, name):
-    with pytest.raises(DataError, match="has no plain name") as caught:
-        unpacked(pack_members(member(f"r/{name}", 1)))
-    assert caught.value.got.isprintable()
-
-
 def test_sparse_file(unpacked):
     """A few bytes could stand for any size."""
     headers = {"GNU.sparse.size": "1099511627776", "GNU.sparse.map": "0,1"}
