@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from contextlib import redirect_stdout
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from minifast import __version__
@@ -35,7 +36,7 @@ examples:
 
 environment:
   MINIFAST_DATA    auto (default): real data, or else its stand-in; real; standin
-  MINIFAST_CACHE   where data is kept (default ~/.cache/minifast)
+  MINIFAST_CACHE   where data is kept (default: the system's, ~/.cache/minifast)
   MINIFAST_MIRROR  folders or http addresses to take data from, separated by |
 """
 
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         makes no sense, argparse exits with 2.
     """
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a mirror's note may be in any script
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -214,9 +218,7 @@ def _print_section(title: str, facts: Iterable[tuple[str, str]]) -> None:
 
 def _data_facts(problems: list[str]) -> list[tuple[str, str]]:
     """Return the facts about the data, and add what is wrong to ``problems``."""
-    from minifast.datasets import DATASETS, data_mode
-    from minifast.datasets.cache import cache_folder
-    from minifast.datasets.mirror import mirrors
+    from minifast.datasets import DATASETS, cache_folder, data_mode, mirrors
     from minifast.errors import OptionError
 
     try:
@@ -245,6 +247,7 @@ def _check_cache(folder: Path, problems: list[str]) -> str:
 
 
 def _check_mirror(mirror: str, problems: list[str]) -> str:
+    from minifast.datasets.faults import printable
     from minifast.datasets.mirror import read_mirror
     from minifast.errors import DataError
 
@@ -253,4 +256,4 @@ def _check_mirror(mirror: str, problems: list[str]) -> str:
     except DataError as error:
         problems.append(f"{error.got}: correct MINIFAST_MIRROR or the mirror")
         return f"{mirror}: can't be used"
-    return f"{mirror}: {', '.join(offered) or 'holds nothing'}"
+    return f"{mirror}: {printable(', '.join(offered)) or 'holds nothing'}"

@@ -26,6 +26,7 @@ from minifast.errors import (
     ShapeError,
     UnknownNameError,
     describe,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _check_probabilities(logits: Tensor, target: Tensor) -> None:
     if target.shape != logits.shape or logits.ndim < 2:
         must = "Probability targets must have the shape of the logits, (B, K, ...)."
         fix = "Class indices must be int64: target.long()."
-        raise ShapeError(must, _both(logits, target), fix)
+        raise ShapeError(must, named(logits=logits, target=target), fix)
     _check_device(logits, target)
 
 
@@ -280,18 +281,20 @@ def _check_device(logits: Tensor, target: Tensor) -> None:
     if target.device != logits.device:
         must = "Logits and targets must be on one device."
         fix = "Use target.to(logits.device)."
-        raise DeviceError(must, _both(logits, target), fix)
+        raise DeviceError(must, named(logits=logits, target=target), fix)
 
 
 def _check_classes(logits: Tensor, target: Tensor) -> None:
     if target.dtype is not torch.int64:
         must = "Targets must be int64 class indices."
-        raise DTypeError(must, _both(logits, target), "Use target.long().")
+        raise DTypeError(
+            must, named(logits=logits, target=target), "Use target.long()."
+        )
     shape = logits.shape
     if len(shape) < 2 or target.shape != shape[:1] + shape[2:]:
         must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
         fix = "Squeeze a last dimension of size 1: target.squeeze(-1)."
-        raise ShapeError(must, _both(logits, target), fix)
+        raise ShapeError(must, named(logits=logits, target=target), fix)
     _check_device(logits, target)
 
 
@@ -315,10 +318,6 @@ def _explain(logits: Tensor, target: Tensor, error: RuntimeError) -> None:
         must = f"With {n_classes} logits, class indices must be 0 to {n_classes - 1}."
         fix = "Give the last layer one output for each class, numbered from 0."
         raise OptionError(must, f"{wrong[0]} among the targets", fix) from error
-
-
-def _both(logits: Tensor, target: Tensor) -> str:
-    return f"logits: {describe(logits)}; target: {describe(target)}"
 
 
 def _reduce(

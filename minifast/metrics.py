@@ -21,6 +21,7 @@ from minifast.errors import (
     OptionError,
     ShapeError,
     describe,
+    named,
     whole_number,
 )
 from minifast.stats import widest_float
@@ -61,22 +62,22 @@ def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor
     """
     if logits.ndim < 2 or target.shape != logits.shape[:1] + logits.shape[2:]:
         must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
-        raise ShapeError(must, _both(logits, target), _cure(logits, target))
+        raise ShapeError(
+            must, named(logits=logits, target=target), _cure(logits, target)
+        )
     if logits.shape[1] < 2:
         must = "There must be a logit for each class, so two at least."
-        raise ShapeError(must, _both(logits, target), _cure(logits, target))
+        raise ShapeError(
+            must, named(logits=logits, target=target), _cure(logits, target)
+        )
     if target.is_floating_point():
         must, fix = "Targets must be integer class indices.", "Use target.long()."
-        raise DTypeError(must, _both(logits, target), fix)
+        raise DTypeError(must, named(logits=logits, target=target), fix)
     target = target.long()  # a comparison of bytes would take 156 for -100
     right, counts = logits.argmax(1) == target, target != ignore_index
     if ignore_index >= 0:  # else no index of a class is equal to it anyway
         right &= counts
     return right.count_nonzero() / counts.count_nonzero()  # faster than their sums
-
-
-def _both(logits: Tensor, target: Tensor) -> str:
-    return f"logits: {describe(logits)}; target: {describe(target)}"
 
 
 def _cure(logits: Tensor, target: Tensor) -> str:

@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -256,7 +257,7 @@ class TestDoctor:
         assert out.partition("To fix:\n")[2] == (
             "  - MINIFAST_DATA must be one of: auto, real, standin. "
             "Unset it, which means auto.\n"
-            "  - mirror /none: there is no such folder: "
+            "  - /none: there is no such folder: "
             "correct MINIFAST_MIRROR or the mirror\n"
             "  - wikitext-2 is damaged: minifast data fetch wikitext-2\n"
         )
@@ -294,3 +295,74 @@ def test_reader_that_goes_away_early():
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+class TestOddMachines:
+    """Each runs the command in a process of its own."""
+
+    @pytest.fixture
+    def command(self, tmp_path, monkeypatch):
+        """Return a function that runs the command; None takes a variable away."""
+
+        def run(*arguments, before=(), code="", **environment):
+            for name, value in environment.items():
+                if value is None:
+                    monkeypatch.delenv(name, raising=False)
+                else:
+                    monkeypatch.setenv(name, value)
+            root = str(Path(__file__).parents[1])
+            monkeypatch.setenv("PYTHONPATH", root)
+            code += "\nimport sys; from minifast.cli import main; sys.exit(main())"
+            line = [*before, sys.executable, "-c", code, *arguments]
+            return subprocess.run(line, capture_output=True, text=True, cwd="/")
+
+        return run
+
+    nobody = pytest.mark.skipif(
+        not hasattr(os, "getuid") or os.getuid() != 0 or not shutil.which("setpriv"),
+        reason="needs to become another user",
+    )
+    AS_NOBODY = ("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups")
+
+    @nobody
+    @pytest.mark.parametrize("line", [("data", "list"), ("data", "path", "mnist")])
+    def test_without_a_home_the_cache_folder_is_asked_for(self, command, line):
+        """As in a container that runs as a user without an entry."""
+        done = command(*line, before=self.AS_NOBODY, HOME=None, MINIFAST_CACHE=None)
+        assert done.returncode == 1
+        assert done.stderr.startswith("There must be a folder to keep data in.\n")
+        assert "Set MINIFAST_CACHE to a folder" in done.stderr
+
+    @nobody
+    def test_home_that_can_not_be_written_is_told(self, command):
+        environment = {"HOME": "/", "MINIFAST_CACHE": None, "XDG_CACHE_HOME": None}
+        line = ("data", "path", "mnist")
+        done = command(*line, before=self.AS_NOBODY, **environment)
+        assert done.returncode == 1
+        assert done.stderr.startswith("The cache folder must be writable")
+
+    def test_disk_without_locks(self, command, mirror):
+        refuse = (
+            "import errno, fcntl\n"
+            "def flock(*_): raise OSError(errno.ENOSYS, 'Function not implemented')\n"
+            "fcntl.flock = flock\n"
+        )
+        done = command("data", "fetch", "wikitext-2", code=refuse)
+        assert done.stdout.startswith("wikitext-2: real, mirror")
+
+    def test_note_in_a_script_that_the_terminal_does_not_know(self, command, mirror):
+        index = json.loads((mirror / "index.json").read_text())
+        index["datasets"]["wikitext-2"]["note"] = "kopiert für die 7b"
+        (mirror / "index.json").write_text(json.dumps(index))
+        done = command("data", "fetch", "wikitext-2", PYTHONIOENCODING="ascii")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "kopiert f\\xfcr die 7b" in done.stdout
+
+    def test_mirror_can_not_write_to_the_terminal(self, run, mirror):
+        index = json.loads((mirror / "index.json").read_text())
+        index["datasets"] |= {"\x1b]0;pwn\x07": index["datasets"]["wikitext-2"]}
+        index["datasets"]["wikitext-2"]["note"] = "\x1b[2J"
+        (mirror / "index.json").write_text(json.dumps(index))
+        for line in (["data", "fetch", "wikitext-2"], ["doctor"], ["data", "list"]):
+            _, out, err = run(*line)
+            assert (out + err).replace("\n", "").isprintable()

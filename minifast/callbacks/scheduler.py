@@ -212,9 +212,7 @@ class TorchScheduler(Callback):
         self._before = get_hypers(learn.opt)
         self.scheduler = self.make(learn.opt)
         if isinstance(self.scheduler, ReduceLROnPlateau) and self.each == "step":
-            must = (
-                "ReduceLROnPlateau must go on with each epoch, for it needs a figure."
-            )
+            must = "ReduceLROnPlateau must go on with each epoch: it needs a figure."
             raise OptionError(must, 'each="step"', 'Pass each="epoch".')
 
     def after_step(self, learn: Learner) -> None:

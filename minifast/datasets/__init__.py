@@ -11,7 +11,9 @@ is therefore imported by its own name.
 Book: ch. 00, "The data".
 """
 
-from minifast.datasets.fetching import data_mode, fetch, verify
+from minifast.datasets.cache import cache_folder
+from minifast.datasets.fetching import available, data_mode, fetch, verify
+from minifast.datasets.mirror import mirrors
 from minifast.datasets.registry import (
     DATASETS,
     DatasetInfo,
@@ -25,8 +27,11 @@ __all__ = [
     "DatasetInfo",
     "DatasetPath",
     "RemoteFile",
+    "available",
+    "cache_folder",
     "data_mode",
     "fetch",
     "find_dataset",
+    "mirrors",
     "verify",
 ]

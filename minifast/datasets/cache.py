@@ -1,18 +1,18 @@
 """The cache folder: finished data sets, and nothing half-made in sight.
 
-Below ``MINIFAST_CACHE`` (``~/.cache/minifast`` if that is not set)::
+Below ``MINIFAST_CACHE`` (the system's folder for caches if that is not set:
+``~/.cache/minifast`` on Linux)::
 
     real/<name>/                  a real data set
     standin-<version>/<name>/     its stand-in; never taken for the real one
         data/                     what a reader gets
         SHA256SUMS                the checksums of the files in data/
         stamp.json                written last: what the data is, and how large
-    tmp/<name>/                   work in progress
-    parts/<name>/                 broken downloads, to go on with
+    tmp/<name>/<process>/         work in progress, and broken downloads to go on with
     locks/<name>.lock             one process at a time works on a set
 
-A set is built in ``tmp`` under its lock and renamed into place as a whole. What a
-killed process left in ``tmp`` is removed by the next one that works on the same set.
+A set is built in a folder of the process's own, under the set's lock, and renamed into
+place as a whole. What a killed process left is taken over by the next one.
 
 Book: ch. 00, "The data".
 """
@@ -22,12 +22,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+import platformdirs
+from filelock import FileLock, Timeout
 
 from minifast.datasets.checksum import (
     files_below,
@@ -35,7 +37,8 @@ from minifast.datasets.checksum import (
     list_checksums,
     sha256_of_text,
 )
-from minifast.datasets.registry import DatasetPath
+from minifast.datasets.faults import describe_fault, printable
+from minifast.datasets.registry import DATASETS, DatasetPath
 from minifast.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,33 +48,73 @@ if TYPE_CHECKING:
 
 DATA, LISTING, STAMP = "data", "SHA256SUMS", "stamp.json"
 STAMP_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Content:
-    """What was put into a data set's folder.
-
-    Args:
-        source: Where it came from.
-        note: What it is, in one line.
-        sha256: The digest it must have, or an empty string if none is known.
-    """
-
-    source: SourceKind
-    note: str
-    sha256: str = ""
+PATIENCE_S = 10.0
 
 
 def cache_folder() -> Path:
-    """Return the folder that ``MINIFAST_CACHE`` names, or ``~/.cache/minifast``."""
+    """Return the folder that ``MINIFAST_CACHE`` names, or the system's for caches.
+
+    Raises:
+        DataError: If there is none, as for a user without a home folder.
+    """
     named = os.environ.get("MINIFAST_CACHE", "")
-    folder = Path(named) if named else Path("~/.cache/minifast")
-    return folder.expanduser().absolute()
+    try:
+        folder = named or platformdirs.user_cache_dir("minifast", appauthor=False)
+        return Path(folder).expanduser().absolute()
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            "There must be a folder to keep data in.",
+            f"MINIFAST_CACHE is {named!r} ({describe_fault(error)})",
+            "Set MINIFAST_CACHE to a folder that can be written to.",
+        ) from error
 
 
-def parts_folder(name: str) -> Path:
-    """Return the folder in which the downloads of a data set grow."""
-    return cache_folder() / "parts" / name
+@contextmanager
+def workshop(name: str) -> Iterator[Path]:
+    """Hold the lock of a data set, and yield a folder that only this process uses.
+
+    ``*.part`` files stay in it for the next process; all else is removed in the end.
+    """
+    lock = cache_folder() / "locks" / f"{name}.lock"
+    place = cache_folder() / "tmp" / name
+    for folder in (lock.parent, place):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(lock).acquire(timeout=PATIENCE_S)
+    except Timeout:
+        print(f"minifast: waiting for another process to get {name}.")  # noqa: T201
+        held = FileLock(lock).acquire()
+    with held:
+        work = Path(tempfile.mkdtemp(dir=place))
+        try:
+            for left in place.iterdir():
+                if left != work:
+                    _take_over(left, work)
+            yield work
+        except OSError:
+            shutil.rmtree(work, ignore_errors=True)  # a full disk needs the room
+            raise
+        finally:
+            with suppress(OSError):
+                for path in work.iterdir():
+                    if path.suffix != ".part":
+                        shutil.rmtree(path, ignore_errors=True)
+                    elif not path.stat().st_size:
+                        path.unlink()
+                work.rmdir()
+
+
+def _take_over(left: Path, work: Path) -> None:
+    """Go on with the downloads of a process that is gone, and remove the rest.
+
+    Should it be alive, because the cache was removed with its lock while it worked,
+    then renaming its folder makes it fail: what it has begun is never put into place.
+    """
+    with suppress(OSError):
+        taken = left.rename(work / left.name)
+        for part in taken.glob("*.part"):
+            part.rename(work / part.name)
+        shutil.rmtree(taken, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -101,77 +144,79 @@ class Entry:
         This is the quick look that each fetch takes: it reads no file of the data, but
         adds up their sizes. See :meth:`damage` for the thorough one.
         """
-        try:
-            stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
-            n_files, n_bytes = _extent(self.folder / DATA)
-            if stamp["version"] != STAMP_VERSION or stamp["real"] != self.real:
-                return None
-            # Files that a reader added do no harm.
-            if n_files < stamp["files"] or n_bytes < stamp["bytes"]:
-                return None
-            return self._dataset_path(stamp)
-        except (OSError, ValueError, KeyError, TypeError):
+        if (stamp := self.stamp()) is None:
             return None
+        with suppress(OSError):
+            n_files, n_bytes = _extent(self.folder / DATA)
+            # Files that a reader added do no harm.
+            if n_files >= stamp["files"] and n_bytes >= stamp["bytes"]:
+                return self._dataset_path(stamp)
+        return None
+
+    def stamp(self) -> dict[str, Any] | None:
+        """Return what was noted of the set, or None if it is not to be trusted."""
+        path = self.folder / STAMP
+        try:
+            stamp: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            original = stamp.get("original", stamp["source"] == "origin")
+            expected = DATASETS[self.name].content if original else ""
+            trusted = (
+                (stamp["version"], stamp["real"]) == (STAMP_VERSION, self.real)
+                and all(type(stamp[key]) is int for key in ("files", "bytes"))
+                and all(type(stamp[k]) is str for k in ("note", "source", "sha256"))
+                and expected in ("", stamp["sha256"])
+            )
+        except Exception:  # there is none, or it is damaged in one of many ways
+            return None
+        return stamp if trusted else None
 
     def _dataset_path(self, stamp: dict[str, Any]) -> DatasetPath:
-        return DatasetPath(
-            path=self.folder / DATA,
-            name=self.name,
-            real=self.real,
-            note=stamp["note"],
-            sha256=stamp["sha256"],
-            source=stamp["source"],
-        )
+        path, note = self.folder / DATA, printable(stamp["note"])
+        sha256, source = stamp["sha256"], stamp["source"]
+        return DatasetPath(path, self.name, self.real, note, sha256, source)
 
-    def write(self, fill: Callable[[Path], Content]) -> DatasetPath:
-        """Build the set and put it into place; the caller holds its lock.
+    def write(
+        self,
+        work: Path,
+        fill: Callable[[Path], str],
+        source: SourceKind = "stand-in",
+        original: bool = False,
+    ) -> DatasetPath:
+        """Build the set and put it into place.
 
         Args:
-            fill: Writes the data into the empty folder it is given.
+            work: What :func:`workshop` gave.
+            fill: Writes the data into the empty folder it is given, and returns what it
+                is, in one line.
+            source: Where it comes from.
+            original: True if it is to be exactly what the origin serves.
 
         Raises:
-            DataError: If the content's digest is not what it must be.
+            ValueError: If the content is not the original's that it is to be.
         """
-        workshop = _workshop(self.name)
-        shutil.rmtree(workshop, ignore_errors=True)
-        new, old = workshop / "new", workshop / "old"
-        try:
-            (new / DATA).mkdir(parents=True)
-            stamp = self._stamp(new, fill(new / DATA))
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            if self.folder.exists():
-                self.folder.rename(old)
-            new.rename(self.folder)
-        finally:
-            shutil.rmtree(workshop, ignore_errors=True)
-        shutil.rmtree(parts_folder(self.name), ignore_errors=True)
-        return self._dataset_path(stamp)
-
-    def _stamp(self, new: Path, content: Content) -> dict[str, Any]:
-        """Write the listing and, last of all, the stamp."""
+        new = work / "new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        (new / DATA).mkdir()
+        note = fill(new / DATA)
         listing = list_checksums(new / DATA)
         sha256 = sha256_of_text(listing)
-        if content.sha256 not in ("", sha256):
-            raise DataError(
-                f"The {self.name} set must have the digest {content.sha256[:12]}.",
-                f"{content.source}: the content has the digest {sha256[:12]}",
-                "Take the set from another place.",
-            )
-        (new / LISTING).write_text(listing, encoding="utf-8", newline="\n")
+        expected = DATASETS[self.name].content if original else ""
+        if expected not in ("", sha256):
+            raise ValueError(f"its digest is {sha256[:12]}, not {expected[:12]}")
         n_files, n_bytes = _extent(new / DATA)
-        stamp = {
-            "version": STAMP_VERSION,
-            "name": self.name,
-            "real": self.real,
-            "source": content.source,
-            "note": content.note,
-            "sha256": sha256,
-            "files": n_files,
-            "bytes": n_bytes,
-        }
-        text = json.dumps(stamp, indent=1) + "\n"
-        (new / STAMP).write_text(text, encoding="utf-8")
-        return stamp
+        stamp = {"version": STAMP_VERSION, "name": self.name, "real": self.real}
+        stamp |= {"source": source, "note": note, "original": original}
+        stamp |= {"sha256": sha256, "files": n_files, "bytes": n_bytes}
+        (new / LISTING).write_text(listing, encoding="utf-8", newline="\n")
+        (new / STAMP).write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if self.folder.exists():
+            self.folder.rename(work / "old")
+        new.rename(self.folder)
+        for part in work.glob("*.part"):
+            part.unlink()
+        return self._dataset_path(stamp)
 
     def damage(self) -> list[str]:
         """Hold every byte of the cached set against its checksums.
@@ -179,37 +224,21 @@ class Entry:
         Returns:
             One line for each bad file; none if the set is whole.
         """
+        if (stamp := self.stamp()) is None:
+            return [f"{STAMP}: it can't be read, or its content is not the original's"]
         try:
-            stamp = json.loads((self.folder / STAMP).read_text(encoding="utf-8"))
             listing = (self.folder / LISTING).read_text(encoding="utf-8")
             if sha256_of_text(listing) != stamp["sha256"]:
                 return [f"{LISTING}: its content has changed"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return [f"{STAMP} or {LISTING}: can't be read ({error})"]
-        return find_damage(self.folder / DATA, listing)
+            return find_damage(self.folder / DATA, listing)
+        except (OSError, ValueError) as error:
+            file = getattr(error, "filename", None) or LISTING
+            return [f"{file}: can't be read ({describe_fault(error)})"]
 
     def distrust(self) -> None:
         """Withdraw the stamp, so that the next fetch replaces the set."""
-        (self.folder / STAMP).unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold the lock of a data set, waiting for another process to let it go."""
-    lock = cache_folder() / "locks" / f"{name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        yield
-
-
-def discard_work(name: str) -> None:
-    """Remove everything half-made of a data set, to give back its room on the disk."""
-    shutil.rmtree(_workshop(name), ignore_errors=True)
-    shutil.rmtree(parts_folder(name), ignore_errors=True)
-
-
-def _workshop(name: str) -> Path:
-    return cache_folder() / "tmp" / name
+        with suppress(OSError):  # nothing can be replaced on a disk that is read-only
+            (self.folder / STAMP).unlink()
 
 
 def _extent(folder: Path) -> tuple[int, int]:

@@ -40,12 +40,8 @@ def files_below(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        inner = Path(parent).relative_to(folder)
-        found |= {
-            (inner / name).as_posix(): Path(parent, name)
-            for name in names
-            if not name.startswith(".")
-        }
+        paths = (Path(parent, name) for name in names if not name.startswith("."))
+        found |= {path.relative_to(folder).as_posix(): path for path in paths}
     return dict(sorted(found.items()))
 
 
@@ -62,17 +58,16 @@ def find_damage(folder: Path, listing: str) -> list[str]:
         One line for each file that is missing, changed or unexpected; none if all is
         as it was listed.
     """
-    there = files_below(folder)
-    expected = {}
-    for line in listing.splitlines():
-        sha256, _, inner = line.partition("  ")
-        expected[inner] = sha256
-    damage = []
-    for inner in sorted(there.keys() | expected.keys()):
-        if inner not in there:
-            damage.append(f"{inner}: missing")
-        elif inner not in expected:
-            damage.append(f"{inner}: does not belong there")
-        elif sha256_of(there[inner]) != expected[inner]:
-            damage.append(f"{inner}: its content has changed")
-    return damage
+    expected, there = (
+        {line[66:]: line[:64] for line in text.splitlines()}
+        for text in (listing, list_checksums(folder))
+    )
+    return [
+        f"{inner}: missing"
+        if inner not in there
+        else f"{inner}: does not belong there"
+        if inner not in expected
+        else f"{inner}: its content has changed"
+        for inner in sorted(expected | there)
+        if expected.get(inner) != there.get(inner)
+    ]

@@ -14,29 +14,29 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from minifast.datasets.archive import is_archive, unpack
-from minifast.datasets.cache import (
-    Content,
-    Entry,
-    cache_folder,
-    discard_work,
-    locked,
-    parts_folder,
-)
-from minifast.datasets.checksum import files_below, sha256_of
+from minifast.datasets.cache import Entry, cache_folder, workshop
+from minifast.datasets.checksum import files_below, sha256_of, sha256_of_text
 from minifast.datasets.download import download
-from minifast.datasets.mirror import mirrors, origins, read_mirror
-from minifast.datasets.registry import find_dataset, matches
+from minifast.datasets.faults import blame, describe_fault
+from minifast.datasets.mirror import (
+    is_url,
+    locate,
+    mirrors,
+    offer,
+    plain_file,
+    read_mirror,
+)
+from minifast.datasets.registry import DATASETS, find_dataset, matches
 from minifast.errors import DataError, OptionError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from minifast.datasets.mirror import Source
     from minifast.datasets.registry import DatasetInfo, DatasetPath, RemoteFile
 
@@ -97,141 +97,132 @@ def data_mode() -> DataMode:
 
 
 def _fetch(dataset: DatasetInfo, mode: DataMode) -> DatasetPath:
+    name = dataset.name
     if mode == "standin":
-        return _standin(dataset)
-    failures: list[str] = []
-    found = _real(dataset, failures)
-    if found is not None:
+        return _standin(name)
+    if found := Entry(name, real=True).read():
         return found
+    tried: list[str] = []
+    try:
+        if found := _real(dataset, tried):
+            return found
+    except OSError as error:
+        # A cache that can't be written to may still hold the stand-in.
+        if mode == "real" or not Entry(name, real=False).read():
+            raise
+        tried.append(f"the cache: {describe_fault(error)}")
     if mode == "real":
         raise DataError(
-            f"The real {dataset.name} set must come from a mirror or its origin.",
-            "; ".join(failures),
+            f"The real {name} set must come from a mirror or its origin.",
+            "; ".join(tried),
             "Connect to the network or name a mirror in MINIFAST_MIRROR; "
             "MINIFAST_DATA=auto accepts the stand-in.",
         )
-    standin = _standin(dataset)
+    standin = _standin(name)
     # On standard output, for on a chapter's page standard error means a fault.
     print(  # noqa: T201
-        f"minifast: the real {dataset.name} set can't be had, so this is its stand-in "
-        f"({standin.note}). Tried: {'; '.join(failures)}."
+        f"minifast: the real {name} set can't be had, so this is its stand-in "
+        f"({standin.note}). Tried: {'; '.join(tried)}."
     )
     return replace(standin, note=f"{standin.note}; the real set could not be had")
 
 
-def _standin(dataset: DatasetInfo) -> DatasetPath:
-    entry = Entry(dataset.name, real=False)
+def _standin(name: str) -> DatasetPath:
+    entry = Entry(name, real=False)
     if found := entry.read():
         return found
     from minifast.datasets.standin import generate
 
-    with locked(dataset.name):
+    with workshop(name) as work:
         # Another process may have made it while this one waited for the lock.
-        return entry.read() or entry.write(
-            lambda folder: Content("stand-in", generate(dataset.name, folder))
-        )
+        return entry.read() or entry.write(work, partial(generate, name))
 
 
-def _real(dataset: DatasetInfo, failures: list[str]) -> DatasetPath | None:
+def _real(dataset: DatasetInfo, tried: list[str]) -> DatasetPath | None:
     """Return the real set, or None once every place was tried in vain."""
     entry = Entry(dataset.name, real=True)
-    if found := entry.read():
-        return found
-    with locked(dataset.name):
+    with workshop(dataset.name) as work:
         if found := entry.read():
             return found
-        for source in _sources(dataset, failures):
+        for place in (*mirrors(), *dataset.origins):
             try:
-                return _get(dataset, source, entry)
+                with blame(place):
+                    return _get(dataset, offer(place, dataset), entry, work)
             except DataError as error:
-                failures.append(error.got)
-            except OSError:
-                discard_work(dataset.name)  # a full disk needs the room
-                raise
+                tried.append(error.got)
     return None
 
 
-def _sources(dataset: DatasetInfo, failures: list[str]) -> Iterator[Source]:
-    """Yield the places to try, in their order."""
-    for mirror in mirrors():
-        try:
-            source = _mirror_source(mirror, dataset.name)
-        except DataError as error:
-            failures.append(error.got)
-        else:
-            yield source
-    yield from origins(dataset)
-
-
-def _mirror_source(mirror: str, name: str) -> Source:
-    offered = read_mirror(mirror)
-    if name not in offered:
-        raise DataError(
-            f"A mirror must hold the {name} set to give it.",
-            f"mirror {mirror}: it holds {', '.join(sorted(offered)) or 'nothing'}",
-            f"Add {name} to the mirror.",
-        )
-    return offered[name]
-
-
-def _get(dataset: DatasetInfo, source: Source, entry: Entry) -> DatasetPath:
+def _get(dataset: DatasetInfo, source: Source, entry: Entry, work: Path) -> DatasetPath:
     """Bring what a source offers into the cache."""
-    arrived = [_obtain(dataset, source, file) for file in source.files]
+    arrived = [_obtain(dataset, source, file, work) for file in source.files]
+    fill = partial(_install, dataset, source, arrived)
     try:
-        return entry.write(partial(_install, dataset, source, arrived))
-    except DataError:
+        return entry.write(work, fill, source.kind, source.original)
+    except Exception:
         # What arrived whole and yet is of no use need not be kept for another try.
-        discard_work(dataset.name)
+        for path in arrived:
+            if path.parent == work:
+                path.unlink(missing_ok=True)
         raise
+
+
+def _obtain(dataset: DatasetInfo, source: Source, file: RemoteFile, work: Path) -> Path:
+    """Return where a checked copy of the file is on this machine."""
+    place = locate(source.base, file.path)
+    with blame(place):
+        if is_url(place):
+            # The checksum is part of the name, so that a part is never gone on with
+            # from a place that serves something else under the same name.
+            part = work / f"{file.sha256[:16]}-{PurePosixPath(place).name[-80:]}.part"
+            download(place, part, file, dataset.max_bytes)
+            return part
+        local = plain_file(source.base, file.path, dataset.max_bytes)
+        if (local.stat().st_size, sha256_of(local)) != (file.bytes, file.sha256):
+            raise ValueError("its size or sha256 is not the one in the index")
+        return local
 
 
 def _install(
     dataset: DatasetInfo, source: Source, arrived: list[Path], folder: Path
-) -> Content:
+) -> str:
     """Put a source's files into the folder, in the set's layout."""
     for file, local in zip(source.files, arrived, strict=True):
         plain_name = PurePosixPath(file.path).name
-        if is_archive(file.path):
+        if is_archive(plain_name):
             unpack(local, folder, dataset.keeps, dataset.max_bytes)
         elif dataset.keeps(plain_name):
             shutil.copyfile(local, folder / plain_name)
     paths = files_below(folder)
-    for pattern in dataset.layout:
+    for pattern in dataset.patterns:
         if not any(matches(path, pattern) for path in paths):
-            raise DataError(
-                f"The {dataset.name} set must have files like {pattern}.",
-                f"{source.kind} {source.base}: nothing in it is like {pattern}",
-                "Take the set from another place.",
-            )
-    return Content(source.kind, source.note, dataset.content if source.original else "")
+            raise ValueError(f"nothing in it is like {pattern}")
+    return source.note
 
 
-def _obtain(dataset: DatasetInfo, source: Source, file: RemoteFile) -> Path:
-    """Return a checked copy of the file on this machine."""
-    if source.is_remote:
-        # The checksum is part of the name, so that a part is never gone on with from
-        # a place that serves something else under the same name.
-        name = f"{file.sha256[:16]}-{PurePosixPath(file.path).name}.part"
-        part = parts_folder(dataset.name) / name
-        part.parent.mkdir(parents=True, exist_ok=True)
-        download(source.url(file), part, file, dataset.max_bytes)
-        return part
-    local = Path(source.base, file.path)
-    try:
-        sha256 = sha256_of(local)
-    except OSError as error:
-        raise _bad_file(local, error.strerror or str(error)) from error
-    if sha256 != file.sha256:
-        raise _bad_file(local, "its sha256 is not the one in the index")
-    return local
+def available() -> dict[str, str]:
+    """Tell which real data can be had without asking the network.
 
-
-def _bad_file(local: Path, reason: str) -> DataError:
-    return DataError(
-        "A mirror's file must be readable and have the checksum in its index.",
-        f"mirror file {local}: {reason}",
-        "Copy the file into the mirror again.",
-    )
+    Returns:
+        For each real set in the cache or in a mirror on this machine the beginning of a
+        digest, which changes with its content. A mirror on the web is not asked, and
+        counts under a name that does not tell its address. What is damaged is left out.
+    """
+    found = {}
+    for mirror in reversed(mirrors()):
+        if is_url(mirror):
+            found[f"mirror {sha256_of_text(mirror)[:12]}"] = "web"
+            continue
+        with suppress(DataError):
+            for name, source in read_mirror(mirror).items():
+                if name in DATASETS:
+                    offered = repr((source.files, source.note))
+                    found[name] = sha256_of_text(offered)[:12]
+    with suppress(DataError):
+        for name in DATASETS:
+            if stamp := Entry(name, real=True).stamp():
+                found[name] = stamp["sha256"][:12]
+    return found
 
 
 def cached_entries(name: str) -> list[Entry]:

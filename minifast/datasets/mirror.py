@@ -12,9 +12,10 @@ can fill one once and serve it to a class with ``python -m http.server``::
          "exact_original": true,
          "note": "the four original idx files"}}}
 
-``path`` is relative to the index. A ``.tgz`` or ``.tar.gz`` file is unpacked, any other
-is taken as it is. ``exact_original`` states that the content is the origin's; where
-minifast knows the digest of that, it checks the statement.
+``path`` is relative to the index, and no link leads out of its folder. A ``.tgz`` or
+``.tar.gz`` file is unpacked, any other is taken as it is. ``exact_original`` states
+that the content is the origin's; it is believed only where the digests that minifast
+knows agree.
 
 ``MINIFAST_MIRROR`` names the mirrors, in the order of trying, separated by ``|``. (Not
 by ``:``, which is part of web addresses, and not by blanks, which occur in paths.)
@@ -26,14 +27,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from minifast.datasets.download import read_url
+from minifast.datasets.faults import blame, printable
 from minifast.datasets.registry import RemoteFile
-from minifast.errors import DataError
 
 if TYPE_CHECKING:
     from minifast.datasets.registry import DatasetInfo, SourceKind
@@ -60,15 +63,6 @@ class Source:
     original: bool
     note: str
 
-    @property
-    def is_remote(self) -> bool:
-        """True if the files come over HTTP, false if they are in a folder."""
-        return is_url(self.base)
-
-    def url(self, file: RemoteFile) -> str:
-        """Return the address of a file; only for a remote source."""
-        return f"{self.base.rstrip('/')}/{quote(file.path)}"
-
 
 def is_url(place: str) -> bool:
     """Tell a web address from a folder.
@@ -77,27 +71,70 @@ def is_url(place: str) -> bool:
         >>> is_url("http://10.0.0.1:8000/data"), is_url("/srv/data")
         (True, False)
     """
-    return place.startswith(("http://", "https://"))
+    return place.lower().startswith(("http://", "https://"))
 
 
-def origins(dataset: DatasetInfo) -> list[Source]:
-    """Return the places that the registry names for a data set."""
-    return [
-        Source(
-            kind="origin",
-            base=base,
-            files=dataset.files,
-            original=True,
-            note=f"the original files from {urlsplit(base).hostname}",
-        )
-        for base in dataset.origins
-    ]
+def locate(base: str, path: str) -> str:
+    """Return the address of a file, or where in the base folder it really is.
+
+    Raises:
+        ValueError: If a link leads out of the folder.
+    """
+    if is_url(base):
+        return f"{base.rstrip('/')}/{quote(path)}"
+    folder = Path(base).resolve()
+    place = (folder / path).resolve()
+    if not place.is_relative_to(folder):
+        raise ValueError(f"{path} leads out of the mirror")
+    return str(place)
 
 
 def mirrors() -> list[str]:
-    """Return the mirrors that ``MINIFAST_MIRROR`` names."""
+    """Return the mirrors that ``MINIFAST_MIRROR`` names, folders by absolute paths."""
     places = os.environ.get("MINIFAST_MIRROR", "").split("|")
-    return [place.strip() for place in places if place.strip()]
+    return [_absolute(place.strip()) for place in places if place.strip()]
+
+
+def _absolute(place: str) -> str:
+    try:
+        return place if is_url(place) else str(Path(place).expanduser().absolute())
+    except (OSError, RuntimeError):  # the working directory is gone; no such user
+        return place
+
+
+def plain_file(base: str, path: str, max_bytes: int) -> Path:
+    """Return where a file of a folder is, once it is sure that reading it has an end.
+
+    Raises:
+        ValueError: If it is a pipe or a device, or too large, or out of the folder.
+    """
+    place = Path(locate(base, path))
+    status = place.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+        raise ValueError(f"{path} is no plain file of at most {max_bytes:,} bytes")
+    return place
+
+
+def offer(place: str, dataset: DatasetInfo) -> Source:
+    """Return what one of the set's origins or a mirror offers of it.
+
+    Raises:
+        DataError: If a mirror can't be reached, or its index can't be used.
+        ValueError: If it does not hold the set, or can't be what it claims to be.
+    """
+    if place in dataset.origins:
+        note = f"the original files from {urlsplit(place).hostname}"
+        return Source("origin", place, dataset.files, True, note)
+    offered = read_mirror(place)
+    if dataset.name not in offered:
+        raise ValueError(f"it holds {', '.join(sorted(offered)) or 'nothing'}")
+    source = offered[dataset.name]
+    if sum(file.bytes or 0 for file in source.files) > dataset.max_bytes:
+        raise ValueError(f"its files are larger than {dataset.max_bytes:,} bytes")
+    given, known = ({file.sha256 for file in s.files} for s in (source, dataset))
+    if source.original and not dataset.content and given != known:
+        raise ValueError("it claims to be the original, and its files are not")
+    return source
 
 
 def read_mirror(mirror: str) -> dict[str, Source]:
@@ -106,45 +143,26 @@ def read_mirror(mirror: str) -> dict[str, Source]:
     Raises:
         DataError: If the mirror can't be reached, or its index can't be used.
     """
-    index = _parse_index(mirror, _read_index(mirror))
-    try:
-        return {name: _source(mirror, entry) for name, entry in index.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _bad_mirror(mirror, f"its {INDEX} is broken ({error!r})") from error
-
-
-def _read_index(mirror: str) -> bytes:
-    if is_url(mirror):
-        return read_url(f"{mirror.rstrip('/')}/{INDEX}", MAX_INDEX_BYTES)
-    folder = Path(mirror).expanduser()
-    if not folder.is_dir():
-        hint = "; separate mirrors by |" if os.pathsep in mirror else ""
-        raise _bad_mirror(mirror, f"there is no such folder{hint}")
-    try:
-        return (folder / INDEX).read_bytes()
-    except OSError as error:
-        reason = f"its {INDEX} can't be read ({error.strerror})"
-        raise _bad_mirror(mirror, reason) from error
-
-
-def _parse_index(mirror: str, content: bytes) -> dict[str, Any]:
-    try:
+    with blame(mirror):
+        if not (is_url(mirror) or Path(mirror).is_dir()):
+            hint = "; separate mirrors by |" if os.pathsep in mirror else ""
+            raise ValueError(f"there is no such folder{hint}")
+        if is_url(mirror):
+            content = read_url(locate(mirror, INDEX), MAX_INDEX_BYTES)
+        else:
+            content = plain_file(mirror, INDEX, MAX_INDEX_BYTES).read_bytes()
         index = json.loads(content)
-        version, datasets = index["version"], index["datasets"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _bad_mirror(mirror, f"its {INDEX} is broken ({error!r})") from error
-    if version != 1 or not isinstance(datasets, dict):
-        raise _bad_mirror(mirror, f"its {INDEX} is of version {version!r}, not 1")
-    return datasets
+        if not isinstance(index, dict) or index.get("version") != 1:
+            raise ValueError(f"its {INDEX} is not of version 1")
+        return {name: _source(mirror, it) for name, it in index["datasets"].items()}
 
 
 def _source(mirror: str, entry: dict[str, Any]) -> Source:
     original = entry.get("exact_original") is True
-    note = " ".join(str(entry.get("note", "no note")).split())
-    base = mirror if is_url(mirror) else str(Path(mirror).expanduser())
+    note = printable(entry.get("note", "no note"))
     return Source(
         kind="mirror",
-        base=base,
+        base=mirror,
         files=tuple(_file(file) for file in entry["files"]),
         original=original,
         note=note if original else f"differs from the original: {note}",
@@ -154,18 +172,12 @@ def _source(mirror: str, entry: dict[str, Any]) -> Source:
 def _file(entry: dict[str, Any]) -> RemoteFile:
     path, size, sha256 = entry["path"], entry["bytes"], entry["sha256"]
     inner = PurePosixPath(path)
-    if not path or inner.is_absolute() or ".." in inner.parts or "\\" in path:
+    if not inner.name or inner.is_absolute() or ".." in inner.parts or "\\" in path:
         raise ValueError(f"the path {path!r} leads out of the mirror")
-    if not isinstance(size, int) or size < 0:
+    if not path.isprintable():
+        raise ValueError(f"the path {path!r} is not printable")
+    if type(size) is not int or size < 0:
         raise ValueError(f"{path}: bytes must be a count, not {size!r}")
-    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise ValueError(f"{path}: sha256 must be 64 hexadecimal digits")
     return RemoteFile(path, size, sha256)
-
-
-def _bad_mirror(mirror: str, reason: str) -> DataError:
-    return DataError(
-        f"A mirror must be a folder or an http address with an {INDEX} in it.",
-        f"mirror {mirror}: {reason}",
-        "Correct MINIFAST_MIRROR or the mirror; minifast doctor checks it.",
-    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from html import escape
+from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from minifast.errors import UnknownNameError
@@ -43,16 +44,17 @@ class DatasetInfo:
     """What is known in advance about a data set.
 
     Args:
-        name: The name that :func:`minifast.datasets.fetching` takes.
+        name: The name that :func:`minifast.datasets.fetch` takes.
         title: What it is, in a few words.
         download_mb: About how much its origin sends, in units of 10^6 bytes.
         origins: Base addresses that serve ``files``, in the order of trying.
         files: What to take from an origin.
-        layout: Patterns of the paths in the folder a reader gets. A file of an archive
-            that matches none is left out; a pattern that nothing matches is an error.
         max_bytes: Upper bound on what the files unpack to.
         licence: The terms of the data, in a few words.
         citation: Whom to cite.
+        layout: Patterns of the paths in the folder a reader gets, if they are others
+            than those of ``files``. A file of an archive that matches none is left out;
+            a pattern that nothing matches is an error.
         content: Digest of the folder that the origin's files give, where it is known.
     """
 
@@ -61,11 +63,16 @@ class DatasetInfo:
     download_mb: int
     origins: tuple[str, ...]
     files: tuple[RemoteFile, ...]
-    layout: tuple[str, ...]
     max_bytes: int
     licence: str
     citation: str
+    layout: tuple[str, ...] = ()
     content: str = ""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What the paths in the folder look like: the layout, or the files' names."""
+        return self.layout or tuple(file.path for file in self.files)
 
     def keeps(self, path: str) -> bool:
         """Tell whether a file belongs to the folder that a reader gets.
@@ -76,20 +83,26 @@ class DatasetInfo:
             >>> DATASETS["fsdd"].keeps("README.md")
             False
         """
-        return any(matches(path, pattern) for pattern in self.layout)
+        return any(matches(path, pattern) for pattern in self.patterns)
 
 
 def matches(path: str, pattern: str) -> bool:
     """Match a path against a pattern whose stars stay within one folder.
+
+    Nothing hidden or unprintable matches: an archive that was packed on a Mac has a
+    file ``._x`` beside each file ``x``, and may have files whose names end a line.
 
     Example:
         >>> matches("train/pos/0_9.txt", "train/*/*.txt")
         True
         >>> matches("train/pos/more/0_9.txt", "train/*/*.txt")
         False
+        >>> matches("train/pos/._0_9.txt", "train/*/*.txt")
+        False
     """
     same_depth = path.count("/") == pattern.count("/")
-    return same_depth and fnmatchcase(path, pattern)
+    plain = path.isprintable() and "/." not in f"/{path}"
+    return same_depth and plain and fnmatchcase(path, pattern)
 
 
 _MNIST = DatasetInfo(
@@ -122,12 +135,6 @@ _MNIST = DatasetInfo(
             "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         ),
     ),
-    layout=(
-        "train-images-idx3-ubyte.gz",
-        "train-labels-idx1-ubyte.gz",
-        "t10k-images-idx3-ubyte.gz",
-        "t10k-labels-idx1-ubyte.gz",
-    ),
     max_bytes=32 * MIB,
     # Its origin states none; this is what the Keras documentation says.
     licence="CC BY-SA 3.0",
@@ -153,6 +160,7 @@ _IMAGENETTE = DatasetInfo(
     citation="Howard: Imagenette, 2019, github.com/fastai/imagenette",
 )
 
+_IMDB_FOLDERS = tuple(product(("train", "test"), ("pos", "neg")))
 _IMDB = DatasetInfo(
     name="imdb",
     title="50,000 film reviews, positive or negative",
@@ -167,17 +175,9 @@ _IMDB = DatasetInfo(
     ),
     # The 50,000 unlabelled reviews and the bag-of-words files stay out.
     layout=(
-        "train/pos/*_*.txt",
-        "train/neg/*_*.txt",
-        "test/pos/*_*.txt",
-        "test/neg/*_*.txt",
-        "train/urls_pos.txt",
-        "train/urls_neg.txt",
-        "test/urls_pos.txt",
-        "test/urls_neg.txt",
-        "imdb.vocab",
-        "imdbEr.txt",
-        "README",
+        *(f"{part}/{label}/*_*.txt" for part, label in _IMDB_FOLDERS),
+        *(f"{part}/urls_{label}.txt" for part, label in _IMDB_FOLDERS),
+        *("imdb.vocab", "imdbEr.txt", "README"),
     ),
     max_bytes=1024 * MIB,
     licence="none stated; cite its paper",
@@ -212,7 +212,6 @@ _WIKITEXT_2 = DatasetInfo(
             "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
         ),
     ),
-    layout=("train.txt", "valid.txt", "test.txt"),
     max_bytes=32 * MIB,
     licence="CC BY-SA 3.0",
     citation="Merity et al.: Pointer Sentinel Mixture Models, 2016",
@@ -305,12 +304,13 @@ class DatasetPath:
 
     def provenance(self) -> str:
         """Say in one line what this data is, for the footer of a page."""
-        origin = f"real, {self.source}" if self.real else "stand-in, not the real data"
-        return f"{self.name}: {origin}, sha256 {self.sha256[:12]}; {self.note}"
+        return f"{self.name}: {self._kind}, sha256 {self.sha256[:12]}; {self.note}"
+
+    @property
+    def _kind(self) -> str:
+        return f"real, {self.source}" if self.real else "stand-in, not the real data"
 
     def _repr_html_(self) -> str:
-        origin = f"real, {self.source}" if self.real else "stand-in, not the real data"
-        return (
-            f"<p><strong>{escape(self.name)}</strong> ({origin}): {escape(self.note)}. "
-            f"sha256 <code>{self.sha256[:12]}</code></p>"
-        )
+        name, note = escape(self.name), escape(self.note)
+        digest = f"sha256 <code>{self.sha256[:12]}</code>"
+        return f"<p><strong>{name}</strong> ({self._kind}): {note}. {digest}</p>"

@@ -6,9 +6,10 @@ import json
 import socket
 import sys
 import tarfile
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from types import ModuleType
 from urllib.request import install_opener
 
@@ -175,6 +176,37 @@ def serve():
         httpd.shutdown()
         httpd.server_close()
         thread.join()
+
+
+@pytest.fixture
+def drip():
+    """Return a function that starts a server: the last of its pieces never ends."""
+    listening, over = [], Event()
+
+    def start(pieces):
+        server = socket.create_server(("127.0.0.1", 0))
+        listening.append(server)
+        Thread(target=accept, args=(server, pieces), daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}/set.bin"
+
+    def accept(server, pieces):
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                Thread(target=answer, args=(client, pieces), daemon=True).start()
+
+    def answer(client, pieces):
+        with client, suppress(OSError):
+            client.recv(4096)
+            for piece in pieces:
+                client.sendall(piece)
+            while pieces[-1] and not over.wait(0.01):
+                client.sendall(pieces[-1])
+
+    yield start
+    over.set()
+    for server in listening:
+        server.close()
 
 
 @pytest.fixture

@@ -2,16 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from minifast.datasets.cache import (
-    Content,
-    Entry,
-    cache_folder,
-    discard_work,
-    locked,
-    parts_folder,
-)
-from minifast.datasets.checksum import sha256_of
+from minifast.datasets.cache import Entry, cache_folder, workshop
+from minifast.datasets.checksum import list_checksums, sha256_of, sha256_of_text
 from minifast.errors import DataError
 
 ENTRY = Entry("mnist", real=True)
@@ -20,18 +14,27 @@ ENTRY = Entry("mnist", real=True)
 def fill(folder):
     (folder / "a").mkdir()
     (folder / "a" / "b.txt").write_text("hello")
-    return Content("mirror", "a greeting")
+    return "a greeting"
+
+
+def write(fill=fill, original=False, entry=ENTRY):
+    with workshop(entry.name) as work:
+        return entry.write(work, fill, "mirror", original)
 
 
 @pytest.fixture
 def written():
-    return ENTRY.write(fill)
+    return write()
 
 
 class TestFolder:
-    def test_default_is_in_the_home_folder(self, monkeypatch):
+    def test_default_is_the_systems_for_caches(self, monkeypatch, tmp_path):
         monkeypatch.delenv("MINIFAST_CACHE")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr("sys.platform", "linux")
         assert cache_folder() == Path.home() / ".cache" / "minifast"
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        assert cache_folder() == tmp_path / "minifast"
 
     def test_is_absolute_and_home_is_expanded(self, monkeypatch):
         monkeypatch.setenv("MINIFAST_CACHE", "~/x")
@@ -39,12 +42,29 @@ class TestFolder:
         monkeypatch.setenv("MINIFAST_CACHE", "x")
         assert cache_folder() == Path.cwd() / "x"
 
+    @pytest.mark.parametrize("folder", ["~nosuchuser/x", "x", ""])
+    def test_without_a_home_one_is_asked_for(self, folder, monkeypatch):
+        def fail(*args):
+            raise RuntimeError("could not determine the home directory")
+
+        monkeypatch.setattr(Path, "expanduser", fail)
+        monkeypatch.setenv("MINIFAST_CACHE", folder)
+        with pytest.raises(DataError) as caught:
+            cache_folder()
+        must, got, fix = str(caught.value).splitlines()
+        assert must == "There must be a folder to keep data in."
+        assert got == (
+            f"  got: MINIFAST_CACHE is {folder!r} "
+            "(RuntimeError: could not determine the home directory)"
+        )
+        assert fix == "  fix: Set MINIFAST_CACHE to a folder that can be written to."
+
     def test_real_and_standin_never_share_one(self, own_cache, fake_standin):
         assert ENTRY.folder == own_cache / "real" / "mnist"
         assert Entry("mnist", real=False).folder == own_cache / "standin-test" / "mnist"
 
     def test_new_standin_version_is_a_new_folder(self, fake_standin):
-        old = Entry("mnist", real=False).write(fill)
+        old = write(entry=Entry("mnist", real=False))
         fake_standin.VERSION = "next"
         assert Entry("mnist", real=False).read() is None
         assert old.path.exists()
@@ -70,54 +90,77 @@ class TestWriting:
         ]
 
     @pytest.mark.parametrize("error", [DataError("no"), OSError(28, ""), SystemExit()])
-    def test_failure_leaves_nothing(self, left_in, error):
+    def test_failure_leaves_the_old_set_alone(self, written, left_in, error):
         def fail(folder):
             (folder / "half").write_text("made")
             raise error
 
+        before = left_in()
         with pytest.raises(type(error)):
-            ENTRY.write(fail)
-        assert left_in() == []
-        assert ENTRY.read() is None
-
-    def test_failure_leaves_the_old_set_alone(self, written):
-        def fail(folder):
-            raise DataError("no")
-
-        with pytest.raises(DataError):
-            ENTRY.write(fail)
+            write(fail)
+        assert left_in() == before
         assert ENTRY.read() == written
 
-    def test_wrong_digest_leaves_nothing(self, left_in):
-        def fill_wrongly(folder):
-            fill(folder)
-            return Content("origin", "a greeting", sha256="0" * 64)
-
-        with pytest.raises(DataError) as caught:
-            ENTRY.write(fill_wrongly)
-        must, got, fix = str(caught.value).splitlines()
-        assert must == "The mnist set must have the digest 000000000000."
-        assert got.startswith("  got: origin: the content has the digest ")
-        assert fix == "  fix: Take the set from another place."
+    def test_what_is_not_the_original_is_never_put_into_place(self, left_in):
+        with pytest.raises(ValueError, match=r"its digest is \w+, not abca1685336e"):
+            write(original=True)
         assert left_in() == []
-
-    def test_leftovers_of_a_killed_process_are_removed(self, own_cache, left_in):
-        for name in ("new", "old"):
-            (own_cache / "tmp" / "mnist" / name).mkdir(parents=True)
-            (own_cache / "tmp" / "mnist" / name / "half").write_text("made")
-        ENTRY.write(fill)
-        assert not [path for path in left_in() if path.startswith("tmp")]
 
     def test_old_set_is_replaced_whole(self, written):
         (written / "stray.txt").write_text("x")
-        again = ENTRY.write(fill)
+        again = write()
         assert not (again / "stray.txt").exists()
 
-    def test_downloads_are_removed_once_the_set_is_there(self):
-        parts_folder("mnist").mkdir(parents=True)
-        (parts_folder("mnist") / "x.part").write_text("x")
-        ENTRY.write(fill)
-        assert not parts_folder("mnist").exists()
+
+class TestWorkshop:
+    def test_is_of_this_process_alone(self):
+        with workshop("mnist") as first:
+            pass
+        with workshop("mnist") as second:
+            assert first != second
+
+    def test_leftovers_of_a_killed_process_are_removed_and_downloads_taken_over(
+        self, own_cache, left_in
+    ):
+        killed = own_cache / "tmp" / "mnist" / "killed"
+        (killed / "new" / "data").mkdir(parents=True)
+        (killed / "new" / "data" / "half").write_text("made")
+        (killed / "x.part").write_text("half")
+        with workshop("mnist") as work:
+            assert left_in() == [f"tmp/mnist/{work.name}/x.part"]
+            assert (work / "x.part").read_text() == "half"
+
+    def test_process_whose_lock_was_removed_puts_nothing_into_place(self, own_cache):
+        def another_process_begins(folder):
+            fill(folder)
+            work = folder.parents[1]
+            work.rename(own_cache / "tmp" / "taken over")
+            return "half"
+
+        with pytest.raises(FileNotFoundError):
+            write(another_process_begins)
+        assert ENTRY.read() is None
+
+    def test_downloads_wait_for_the_next_process_but_no_empty_ones(self, left_in):
+        with workshop("mnist") as work:
+            (work / "x.part").write_text("half")
+            (work / "y.part").touch()
+        assert left_in() == [f"tmp/mnist/{work.name}/x.part"]
+
+    def test_downloads_are_removed_once_the_set_is_there(self, left_in):
+        with workshop("mnist") as work:
+            (work / "x.part").write_text("half")
+            ENTRY.write(work, fill)
+        assert not [path for path in left_in() if path.endswith(".part")]
+
+    def test_full_disk_gets_its_room_back(self, left_in):
+        def fill_the_disk(folder):
+            (folder.parents[1] / "x.part").write_text("half")
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(OSError, match="No space"):
+            write(fill_the_disk)
+        assert left_in() == []
 
 
 class TestQuickLook:
@@ -129,10 +172,51 @@ class TestQuickLook:
         assert ENTRY.read() is None
         assert (written / "a" / "b.txt").exists()
 
-    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 99}'])
+    @pytest.mark.parametrize(
+        "text",
+        ["", "[]", "3", "{}", "\ud800", "[" * 100_000, '{"version": 99}'],
+        ids=len,
+    )
     def test_broken_stamp_no_trust(self, written, text):
-        (ENTRY.folder / "stamp.json").write_text(text)
+        (ENTRY.folder / "stamp.json").write_bytes(text.encode(errors="surrogatepass"))
         assert ENTRY.read() is None
+
+    @pytest.mark.parametrize(
+        "key", ["version", "real", "files", "bytes", "sha256", "note", "source"]
+    )
+    def test_stamp_of_other_types_no_trust(self, written, key):
+        stamp = json.loads((ENTRY.folder / "stamp.json").read_text())
+        for odd in ({key: [stamp[key]]}, {key: None}):
+            (ENTRY.folder / "stamp.json").write_text(json.dumps(stamp | odd))
+            assert ENTRY.read() is None
+        del stamp[key]
+        (ENTRY.folder / "stamp.json").write_text(json.dumps(stamp))
+        assert ENTRY.read() is None
+
+    def test_file_that_became_a_dangling_link(self, written):
+        (written / "a" / "b.txt").unlink()
+        (written / "a" / "b.txt").symlink_to("nowhere")
+        assert ENTRY.read() is None
+
+    @pytest.mark.parametrize("original", [{"original": True}, {"source": "origin"}])
+    def test_forged_set_no_trust(self, written, original):
+        """Not even if its listing and its stamp were forged too."""
+        (written / "a" / "b.txt").write_text("hallo")
+        listing = list_checksums(written.path)
+        (ENTRY.folder / "SHA256SUMS").write_text(listing)
+        stamp = json.loads((ENTRY.folder / "stamp.json").read_text())
+        del stamp["original"]  # as in caches of older versions
+        stamp |= {"sha256": sha256_of_text(listing)} | original
+        (ENTRY.folder / "stamp.json").write_text(json.dumps(stamp))
+        assert ENTRY.read() is None
+        (damage,) = ENTRY.damage()
+        assert damage.endswith("or its content is not the original's")
+
+    def test_note_is_printable(self, written):
+        stamp = json.loads((ENTRY.folder / "stamp.json").read_text())
+        stamp["note"] = "\x1b]0;pwn\x07" * 1000
+        (ENTRY.folder / "stamp.json").write_text(json.dumps(stamp))
+        assert ENTRY.read().note.isprintable()
 
     def test_standin_that_was_moved_is_not_taken_for_real(self, written):
         stamp = ENTRY.folder / "stamp.json"
@@ -167,20 +251,45 @@ class TestThoroughLook:
 
     def test_lost_stamp(self, written):
         ENTRY.distrust()
+        ENTRY.distrust()  # nothing is left to withdraw
         (damage,) = ENTRY.damage()
-        assert damage.startswith("stamp.json or SHA256SUMS: can't be read")
+        assert damage.startswith("stamp.json: it can't be read")
+
+    def test_file_that_can_not_be_read(self, written):
+        (written / "a" / "b.txt").unlink()
+        (written / "a" / "b.txt").symlink_to("b.txt")
+        (damage,) = ENTRY.damage()
+        assert damage.endswith(
+            "b.txt: can't be read (Too many levels of symbolic links)"
+        )
+
+    def test_stamp_on_a_disk_that_is_read_only(self, written, monkeypatch):
+        def refuse(*args, **kwargs):
+            raise OSError(30, "Read-only file system")
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        ENTRY.distrust()
+        assert ENTRY.read() == written
+
+
+def test_who_waits_for_another_process_says_so(monkeypatch, own_cache):
+    said = []
+
+    def say_and_let_go(line):
+        said.append(line)
+        other.release()
+
+    monkeypatch.setattr("minifast.datasets.cache.PATIENCE_S", 0.01)
+    monkeypatch.setattr("builtins.print", say_and_let_go)
+    (own_cache / "locks").mkdir(parents=True)
+    other = FileLock(own_cache / "locks" / "mnist.lock")
+    other.acquire()
+    with workshop("mnist"):
+        assert said == ["minifast: waiting for another process to get mnist."]
 
 
 def test_lock_lets_the_next_one_in_after_an_error():
-    with pytest.raises(ZeroDivisionError), locked("mnist"):
-        _ = 1 / 0
-    with locked("mnist"):
-        assert (cache_folder() / "locks").is_dir()
-
-
-def test_discard_gives_back_the_room(own_cache, left_in):
-    for folder in (parts_folder("mnist"), own_cache / "tmp" / "mnist" / "new"):
-        folder.mkdir(parents=True)
-        (folder / "half").write_text("made")
-    discard_work("mnist")
-    assert left_in() == []
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), workshop("mnist"):
+            _ = 1 / 0
+    assert (cache_folder() / "locks").is_dir()

@@ -1,7 +1,9 @@
 import errno
+import gc
 import hashlib
 import io
 import os
+import socket
 import sys
 from pathlib import Path
 from threading import Event
@@ -11,7 +13,6 @@ import pytest
 from minifast.datasets import download as module
 from minifast.datasets.download import download, read_url
 from minifast.datasets.registry import RemoteFile
-from minifast.errors import DataError
 
 CONTENT = bytes(range(256)) * 40
 FILE = RemoteFile("set.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
@@ -61,7 +62,7 @@ def test_cut_connection_to_a_server_without_ranges_starts_over(serve, get):
 
 def test_cut_twice_fails_and_keeps_the_part_for_next_time(serve, get, part):
     server = serve({"set.bin": CONTENT}, cut_after=[3000, 2000])
-    with pytest.raises(DataError, match="cut off after 5,000 of 10,240 bytes"):
+    with pytest.raises(ConnectionError, match="cut off after 5,000 of 10,240 bytes"):
         get(server)
     assert part.read_bytes() == CONTENT[:5000]
     assert get(server) == CONTENT
@@ -89,23 +90,23 @@ def test_server_that_sends_another_range(serve, get, part):
 
 def test_wrong_checksum_fails_and_leaves_nothing(serve, get, part):
     server = serve({"set.bin": CONTENT[::-1]})
-    with pytest.raises(DataError, match="its sha256 is wrong"):
+    with pytest.raises(ValueError, match="its sha256 is wrong"):
         get(server)
-    assert not part.exists()
+    assert not part.read_bytes()
 
 
-def test_other_size_than_expected_fails_before_anything_is_written(serve, get, part):
+def test_other_size_than_expected_fails(serve, get, part):
     server = serve({"set.bin": b"<html>please log in</html>"})
-    with pytest.raises(DataError, match="it has 26 bytes instead of 10,240"):
+    with pytest.raises(ValueError, match="it has 26 bytes instead of 10,240"):
         get(server)
-    assert not part.exists()
+    assert not part.read_bytes()
 
 
 def test_endless_answer_is_bounded(serve, get, part):
     server = serve({"set.bin": CONTENT * 10}, tells_length=False)
-    with pytest.raises(DataError, match="larger than 10,240 bytes"):
+    with pytest.raises(ValueError, match="larger than 10,240 bytes"):
         get(server)
-    assert not part.exists()
+    assert not part.read_bytes()
 
 
 class TestWithoutChecksum:
@@ -116,11 +117,11 @@ class TestWithoutChecksum:
 
     def test_length_of_the_answer_is_held_to(self, serve, get):
         server = serve({"set.bin": CONTENT}, cut_after=[10, 10])
-        with pytest.raises(DataError, match="cut off after 20 of 10,240 bytes"):
+        with pytest.raises(ConnectionError, match="cut off after 20 of 10,240 bytes"):
             get(server, self.FILE)
 
     def test_size_is_bounded(self, serve, get):
-        with pytest.raises(DataError, match="larger than 1,000 bytes"):
+        with pytest.raises(ValueError, match="larger than 1,000 bytes"):
             get(serve({"set.bin": CONTENT}), self.FILE, max_bytes=1000)
 
     def test_old_part_is_not_trusted(self, serve, get, part):
@@ -134,24 +135,24 @@ def test_server_error_is_tried_again(serve, get):
 
 
 def test_server_error_that_stays(serve, get):
-    with pytest.raises(DataError, match="HTTP status 503"):
+    with pytest.raises(ConnectionError, match="HTTP status 503"):
         get(serve({"set.bin": CONTENT}, statuses=[503, 503]))
 
 
 def test_missing_file_is_not_tried_again(serve, get):
     server = serve({})
-    with pytest.raises(DataError, match="HTTP status 404"):
+    with pytest.raises(ValueError, match="HTTP status 404"):
         get(server)
     assert len(server.requests) == 1
 
 
 def test_nobody_at_the_address(get, closed_port):
-    with pytest.raises(DataError, match="Connection refused"):
+    with pytest.raises(ConnectionError, match="Connection refused"):
         get(closed_port + "set.bin")
 
 
 def test_host_that_takes_the_connection_and_stays_silent(serve, get, impatient):
-    with pytest.raises(DataError, match="no answer in time"):
+    with pytest.raises(ConnectionError, match="timed out"):
         get(serve({"set.bin": CONTENT}, silent=True))
 
 
@@ -163,32 +164,69 @@ def test_host_that_does_not_take_the_connection(get, monkeypatch):
         raise TimeoutError
 
     monkeypatch.setattr(module, "CONNECT_S", 0.05)
-    monkeypatch.setattr(module.socket, "create_connection", hang)
-    with pytest.raises(DataError, match=r"no answer within 0\.05 s"):
+    monkeypatch.setattr(socket, "create_connection", hang)
+    with pytest.raises(ValueError, match=r"no answer within 0\.05 s"):
         get("http://localhost/set.bin")
     released.set()
 
 
 def test_host_name_that_is_not_known(get, monkeypatch):
     def fail(*args, **kwargs):
-        raise module.socket.gaierror(-2, "Name or service not known")
+        raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(module.socket, "create_connection", fail)
-    with pytest.raises(DataError, match="host name can't be resolved"):
+    monkeypatch.setattr(socket, "create_connection", fail)
+    with pytest.raises(ConnectionError, match="Name or service not known"):
         get("http://localhost/set.bin")
 
 
-def test_slow_host(serve, get, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK_BYTES", 1000)
-    monkeypatch.setattr(module, "GRACE_S", 0.0)
-    monkeypatch.setattr(module, "MIN_BYTES_PER_S", 10**15)
-    with pytest.raises(DataError, match="slower than"):
-        get(serve({"set.bin": CONTENT}))
+@pytest.mark.parametrize(
+    "drops",
+    [
+        [b"HTTP/1.1 200 OK\r\nX: ", b"a"],
+        [b"HTTP/1.1 100 Continue\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 10240\r\n\r\n", b"a"],
+    ],
+    ids=["header", "continue", "size of a chunk", "content"],
+)
+def test_host_that_sends_drop_by_drop_for_ever(get, drip, drops, monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_S", 0.3)
+    monkeypatch.setattr(module, "GRACE_S", 0.2)
+    with pytest.raises(ConnectionError, match="slower than 10,000 bytes a second"):
+        get(drip(drops))
 
 
-@pytest.mark.parametrize("url", ["http://host:port/x", "ftp://host/x", "http://[x"])
+def test_nobody_waits_for_what_follows_the_content(get, drip, monkeypatch):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2800\r\n"
+    assert get(drip([head + CONTENT + b"\r\n0\r\n", b"X: a\r\n"])) == CONTENT
+
+
+@pytest.mark.parametrize("place", ["ftp://127.0.0.1:1/x", "file:///etc/passwd"])
+def test_redirection_away_from_http(get, drip, place):
+    head = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises((ValueError, ConnectionError)):
+        get(drip([head.encode(), b""]))
+
+
+# urllib leaves a response open whose Location it can't parse.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("place", ["http://[bad/x", "/\x7f"])
+def test_redirection_to_nowhere(get, drip, place):
+    head = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises((ValueError, ConnectionError)):
+        get(drip([head.encode(), b""]))
+    gc.collect()
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "file:///etc/passwd", "/srv/data"])
+def test_what_is_no_address(get, url):
+    with pytest.raises(ValueError, match="not an http address"):
+        get(url)
+
+
+@pytest.mark.parametrize("url", ["http://host:port/x", "http://[x", "http:///x"])
 def test_malformed_address(get, url):
-    with pytest.raises(DataError, match="not an http address"):
+    with pytest.raises((ValueError, ConnectionError)):
         get(url)
 
 
@@ -203,19 +241,7 @@ def test_full_disk_is_no_fault_of_the_server(serve, get, part):
     part.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as caught:
         get(serve({"set.bin": CONTENT}))
-    assert not isinstance(caught.value, DataError)
     assert caught.value.errno == errno.ENOSPC
-
-
-def test_message_has_three_lines(serve, get):
-    server = serve({})
-    with pytest.raises(DataError) as caught:
-        get(server)
-    assert str(caught.value) == (
-        "A file of a data set must arrive whole and unchanged.\n"
-        f"  got: {server.url}set.bin: HTTP status 404\n"
-        "  fix: Try again later, or point MINIFAST_MIRROR at a place that has the file."
-    )
 
 
 class TestProgress:
@@ -241,9 +267,9 @@ class TestReadUrl:
 
     def test_is_bounded(self, serve):
         server = serve({"index.json": os.urandom(200)})
-        with pytest.raises(DataError, match="larger than 100 bytes"):
+        with pytest.raises(ValueError, match="larger than 100 bytes"):
             read_url(server.url + "index.json", 100)
 
     def test_nobody_at_the_address(self, closed_port):
-        with pytest.raises(DataError, match="Connection refused"):
+        with pytest.raises(ConnectionError, match="Connection refused"):
             read_url(closed_port, 100)

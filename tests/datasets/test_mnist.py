@@ -4,7 +4,7 @@ import struct
 import pytest
 import torch
 
-from minifast.datasets.mnist import load_mnist, parse_idx, read_idx
+from minifast.datasets.mnist import load_mnist, read_idx
 from minifast.datasets.registry import DatasetPath
 from minifast.errors import DataError
 
@@ -109,72 +109,64 @@ def test_files_that_are_not_mnists(write_mnist, train, train_labels):
     assert fix == "  fix: Run minifast data verify; it finds files that have changed."
 
 
-def pack_idx(code, sizes, numbers):
+def pack_idx(sizes, numbers, code=8):
     header = bytes([0, 0, code, len(sizes)])
     return header + struct.pack(f">{len(sizes)}I", *sizes) + numbers
 
 
-@pytest.mark.parametrize(
-    ("code", "letter", "dtype"),
-    [
-        (0x08, "B", torch.uint8),
-        (0x09, "b", torch.int8),
-        (0x0B, "h", torch.int16),
-        (0x0C, "i", torch.int32),
-        (0x0D, "f", torch.float32),
-        (0x0E, "d", torch.float64),
-    ],
-)
-def test_each_type_of_number(code, letter, dtype):
-    numbers = struct.pack(f">6{letter}", 1, 2, 3, 4, 5, 127)
-    expected = torch.tensor([[1, 2, 3], [4, 5, 127]], dtype=dtype)
-    found = parse_idx(pack_idx(code, (2, 3), numbers))
-    assert found.dtype == dtype
-    assert torch.equal(found, expected)
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that reads an idx file of the given content."""
+
+    def run(content):
+        path = tmp_path / "x.gz"
+        path.write_bytes(gzip.compress(content))
+        return read_idx(path)
+
+    return run
 
 
-def test_result_may_be_changed_in_place():
-    found = parse_idx(pack_idx(0x08, (2,), b"\1\2"))
+def test_sizes_and_bytes_of_a_file(read):
+    found = read(pack_idx((2, 3), bytes([1, 2, 3, 4, 5, 255])))
+    assert found.dtype == torch.uint8
+    assert found.tolist() == [[1, 2, 3], [4, 5, 255]]
+
+
+def test_result_may_be_changed_in_place(read):
+    found = read(pack_idx((2,), b"\1\2"))
     found.mul_(2)
     assert found.tolist() == [2, 4]
 
 
-def test_no_dimensions_is_one_number():
-    assert parse_idx(pack_idx(0x08, (), b"\7")).item() == 7
+def test_no_dimensions_is_one_number(read):
+    assert read(pack_idx((), b"\7")).item() == 7
 
 
-def test_no_rows():
-    assert parse_idx(pack_idx(0x08, (0, 28, 28), b"")).shape == (0, 28, 28)
-
-
-def test_file(tmp_path):
-    path = tmp_path / "labels.gz"
-    path.write_bytes(gzip.compress(pack_idx(0x08, (3,), bytes([5, 0, 4]))))
-    assert read_idx(path).tolist() == [5, 0, 4]
+def test_no_rows(read):
+    assert read(pack_idx((0, 28, 28), b"")).shape == (0, 28, 28)
 
 
 @pytest.mark.parametrize(
     ("content", "got"),
     [
         (b"", "it begins with nothing"),
-        (b"\0\0\x08", "it begins with 00 00 08"),
-        (b"GIF89a", "it begins with 47 49 46 38"),
-        (b"\0\0\x07\1" + bytes(8), "it begins with 00 00 07 01"),
-        (pack_idx(0x08, (3,), b"\1\2"), "it states sizes [3], which take 11 bytes"),
-        (pack_idx(0x08, (1,), b"\1\2"), "which take 9 bytes, and has 10"),
-        (pack_idx(0x0C, (2,), b"\1\2"), "it states sizes [2], which take 16 bytes"),
-        (b"\0\0\x08\2\0\0", "and has 6"),
-        (pack_idx(0x08, (2**31, 2**31), b""), "which take 4,611,686,018,427,387,916"),
+        (b"\0\0\x08", "IndexError"),
+        (b"GIF89a", "it begins with 47 49 46"),
+        (pack_idx((1,), b"\1\2\3\4", code=12), "it begins with 00 00 0c"),
+        (pack_idx((3,), b"\1\2"), "it states sizes [3] and has 2 bytes"),
+        (pack_idx((1,), b"\1\2"), "it states sizes [1] and has 2 bytes"),
+        (b"\0\0\x08\2\0\0", "buffer is smaller than requested size"),
+        (pack_idx((2**31, 2**31), b""), "[2147483648, 2147483648] and has 0 bytes"),
     ],
 )
-def test_content_that_is_no_idx(content, got):
+def test_content_that_is_no_idx(read, tmp_path, content, got):
     with pytest.raises(DataError) as caught:
-        parse_idx(content, "x.gz")
+        read(content)
     must, said, fix = str(caught.value).splitlines()
     assert must == (
-        "An idx file must be two zero bytes, a type code, the sizes and the numbers."
+        "An idx file must be 00 00 08, the sizes and the bytes, in a gzip file."
     )
-    assert said.startswith("  got: x.gz: ")
+    assert said.startswith(f"  got: {tmp_path / 'x.gz'}: ")
     assert got in said
     assert fix == "  fix: Run minifast data verify; it finds files that have changed."
 
@@ -182,19 +174,19 @@ def test_content_that_is_no_idx(content, got):
 @pytest.mark.parametrize("cut", [0, 12, -8, -3])
 def test_compressed_file_that_is_cut_off(tmp_path, cut):
     path = tmp_path / "x.gz"
-    whole = gzip.compress(pack_idx(0x08, (500,), bytes(range(250)) * 2))
+    whole = gzip.compress(pack_idx((500,), bytes(range(250)) * 2))
     path.write_bytes(whole[:cut])
-    with pytest.raises(DataError, match=r"x\.gz: it (is not a whole|begins)"):
+    with pytest.raises(DataError, match=r"x\.gz: (it begins|EOFError)"):
         read_idx(path)
 
 
 def test_file_that_is_not_compressed(tmp_path):
     path = tmp_path / "x.gz"
-    path.write_bytes(pack_idx(0x08, (1,), b"\1"))
-    with pytest.raises(DataError, match="not a whole gzip file"):
+    path.write_bytes(pack_idx((1,), b"\1"))
+    with pytest.raises(DataError, match="Not a gzipped file"):
         read_idx(path)
 
 
 def test_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="can't be read \\(No such file"):
+    with pytest.raises(DataError, match=r"x\.gz: No such file"):
         read_idx(tmp_path / "x.gz")

@@ -40,10 +40,16 @@ class TestEachDataset:
         ("mnist", "t10k-labels-idx1-ubyte.gz", "mnist.npz"),
         ("imagenette", "train/n01440764/a.JPEG", "n01440764/a.JPEG"),
         ("imagenette", "noisy_imagenette.csv", "val/.DS_Store"),
+        ("imagenette", "val/n01/a.JPEG", "val/n01/._a.JPEG"),
+        ("imagenette", "val/n01/b.JPEG", "val/.n01/b.JPEG"),
         ("imdb", "test/neg/12_3.txt", "train/unsup/0_0.txt"),
+        ("imdb", "test/neg/1_2.txt", "test/neg/a\nb_1.txt"),
+        ("imdb", "test/neg/1_3.txt", "test/neg/\udcff_1.txt"),
+        ("imdb", "test/neg/1_4.txt", "test/neg/\x1b[2J_1.txt"),
         ("imdb", "train/urls_pos.txt", "train/labeledBow.feat"),
         ("wikitext-2", "valid.txt", "README"),
         ("fsdd", "recordings/0_theo_1.wav", "recordings/deep/0_theo_1.wav"),
+        ("fsdd", "recordings/0_theo_1.wav", "recordings/.0_theo_1.wav"),
     ],
 )
 def test_layout_keeps_the_data_and_nothing_else(name, kept, left_out):

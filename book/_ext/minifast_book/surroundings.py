@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-SEPARATOR = "|"  # between the mirrors in MINIFAST_MIRROR
+from minifast.datasets import cache_folder, mirrors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 KERNEL = """\
 c = get_config()  # noqa: F821
 c.IPKernelApp.log_level = "ERROR"  # else a note on sockets for every chapter
@@ -27,14 +31,7 @@ def settle(build: Path) -> None:
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     os.environ.pop("MPLBACKEND", None)
-    for name in ("MINIFAST_CACHE", "MINIFAST_MIRROR"):
-        if os.environ.get(name):
-            os.environ[name] = _absolute(os.environ[name])
-
-
-def _absolute(places: str) -> str:
-    """Make folders independent of where a chapter runs; leave web addresses."""
-    return SEPARATOR.join(
-        place if "://" in place else str(Path(place).expanduser().absolute())
-        for place in places.split(SEPARATOR)
-    )
+    # Folders are to be independent of where a chapter runs.
+    os.environ["MINIFAST_MIRROR"] = "|".join(mirrors())
+    if os.environ.get("MINIFAST_CACHE"):
+        os.environ["MINIFAST_CACHE"] = str(cache_folder())

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from minifast.datasets.standin.glyphs import FIELD_PX, Glyphs, load_glyphs
 
@@ -90,7 +91,8 @@ def draw_digits(
     glyphs = load_glyphs(faces)
     labels = rng.permutation(np.arange(count) % 10).astype(np.uint8)
     batches = np.split(labels, range(BATCH, count, BATCH))
-    images = torch.cat([_draw_batch(batch, glyphs, rng) for batch in batches])
+    shown = tqdm(batches, desc="stand-in for mnist", disable=None)
+    images = torch.cat([_draw_batch(batch, glyphs, rng) for batch in shown])
     return images, torch.from_numpy(labels)
 
 

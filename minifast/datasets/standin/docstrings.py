@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from tqdm import tqdm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,7 +96,7 @@ def read_docstrings(files: Iterable[Path], folder: Path) -> list[Docstring]:
         folder: The folder that module names count from.
     """
     found = []
-    for file in files:
+    for file in tqdm(files, desc="reading docstrings", disable=None):
         parts = file.relative_to(folder).with_suffix("").parts
         module = ".".join(part for part in parts if part != "__init__") or folder.name
         for section, text in _walk(_parse(file), ""):

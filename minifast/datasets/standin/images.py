@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from tqdm import tqdm
 
 from minifast.datasets.standin.drawings import DRAWINGS
 from minifast.datasets.standin.pen import Pen, arc, random_ink, random_inks
@@ -42,7 +43,8 @@ def generate(root: Path, n_train: int = 120, n_val: int = 40) -> str:
         One line on what the set is made of.
     """
     paths = []
-    for kind, class_id in enumerate(DRAWINGS):
+    classes = tqdm(DRAWINGS, desc="stand-in for imagenette", disable=None)
+    for kind, class_id in enumerate(classes):
         for number in range(n_train + n_val):
             part = "train" if number < n_train else "val"
             path = root / part / class_id / f"{class_id}_{number}.JPEG"

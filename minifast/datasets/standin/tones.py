@@ -17,6 +17,7 @@ import wave
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,8 @@ def generate(root: Path, n_recordings: int = N_RECORDINGS) -> str:
     """
     folder = root / "recordings"
     folder.mkdir()
-    for digit, word in enumerate(WORDS):
+    words = tqdm(WORDS, desc="stand-in for fsdd", disable=None)
+    for digit, word in enumerate(words):
         for speaker, (name, voice) in enumerate(VOICES.items()):
             for index in range(n_recordings):
                 rng = np.random.default_rng([digit, speaker, index])

@@ -12,10 +12,8 @@ def choose(app):
     return Path(app.config.nb_execution_cache_path)
 
 
-def put_real_data(tmp_path):
-    stamp = tmp_path / "data" / "real" / "mnist" / "stamp.json"
-    stamp.parent.mkdir(parents=True)
-    stamp.write_text(json.dumps({"sha256": "8d42" * 16}))
+def put_real_data(monkeypatch):
+    monkeypatch.setattr("minifast_book.available.available", lambda: {"mnist": "8d42"})
 
 
 def test_the_folder_is_named_by_what_outputs_depend_on(app, tmp_path, capsys):
@@ -51,18 +49,18 @@ def test_force_forgets_the_outputs(app, monkeypatch):
     assert not kept.exists()
 
 
-def test_data_that_a_build_fetched_does_not_make_its_outputs_stale(app, tmp_path):
+def test_data_that_a_build_fetched_does_not_make_its_outputs_stale(app, monkeypatch):
     first = choose(app)
-    put_real_data(tmp_path)
+    put_real_data(monkeypatch)
     cache.keep(app)
     assert not first.exists()
     kept = Path(app.config.nb_execution_cache_path)
     assert choose(app) == kept
 
 
-def test_a_change_of_the_package_during_a_build_does(app, tmp_path, monkeypatch):
+def test_a_change_of_the_package_during_a_build_does(app, monkeypatch):
     first = choose(app)
-    put_real_data(tmp_path)
+    put_real_data(monkeypatch)
     now = cache.facts() | {"package": "edited meanwhile"}
     monkeypatch.setattr(cache, "facts", lambda: now)
     cache.keep(app)

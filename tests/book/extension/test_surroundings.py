@@ -17,7 +17,7 @@ def test_no_ones_own_profile_is_used(tmp_path, monkeypatch):
 def test_folders_mean_the_same_to_a_chapter_as_to_its_reader(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINIFAST_CACHE", "data")
-    monkeypatch.setenv("MINIFAST_MIRROR", "mirror|https://example.org/data")
+    monkeypatch.setenv("MINIFAST_MIRROR", " mirror | https://example.org/data ")
     surroundings.settle(tmp_path)
     assert os.environ["MINIFAST_CACHE"] == str(tmp_path / "data")
     mirrors = os.environ["MINIFAST_MIRROR"].split("|")
