@@ -305,7 +305,7 @@ def _checked_weight(scores: Tensor, weight: Tensor) -> Tensor:
         raise ShapeError(must, describe(weight), fix)
     if weight.device != scores.device:
         must = "Logits and weights must be on one device."
-        got = f"logits: {describe(scores)}; weight: {describe(weight)}"
+        got = named(logits=scores, weight=weight)
         raise DeviceError(must, got, "Use weight.to(logits.device).")
     return weight.to(scores.dtype)
 

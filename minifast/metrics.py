@@ -62,14 +62,10 @@ def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor
     """
     if logits.ndim < 2 or target.shape != logits.shape[:1] + logits.shape[2:]:
         must = "Logits must be (B, K) and targets (B,), or (B, K, ...) and (B, ...)."
-        raise ShapeError(
-            must, named(logits=logits, target=target), _cure(logits, target)
-        )
+        raise _misfit(must, logits, target)
     if logits.shape[1] < 2:
         must = "There must be a logit for each class, so two at least."
-        raise ShapeError(
-            must, named(logits=logits, target=target), _cure(logits, target)
-        )
+        raise _misfit(must, logits, target)
     if target.is_floating_point():
         must, fix = "Targets must be integer class indices.", "Use target.long()."
         raise DTypeError(must, named(logits=logits, target=target), fix)
@@ -78,6 +74,11 @@ def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor
     if ignore_index >= 0:  # else no index of a class is equal to it anyway
         right &= counts
     return right.count_nonzero() / counts.count_nonzero()  # faster than their sums
+
+
+def _misfit(must: str, logits: Tensor, target: Tensor) -> ShapeError:
+    got = named(logits=logits, target=target)
+    return ShapeError(must, got, _cure(logits, target))
 
 
 def _cure(logits: Tensor, target: Tensor) -> str:

@@ -376,7 +376,7 @@ def off_by(pred, target, amount):
         partial(torch.nn.CrossEntropyLoss()),
         torch.dist,
     ],
-    ids=repr,
+    ids=["function", "module", "partial", "partial of a module", "built in"],
 )
 def test_averages_of_one_function_merge_also_from_another_process(func):
     one = Average(func)

@@ -117,6 +117,7 @@ def test_everything_is_bit_for_bit_as_before(trained):
 def test_a_loss_that_is_a_module_is_as_before_too():
     learn = make(generator=torch.Generator().manual_seed(1))
     learn.loss_func = MovingLoss()
+    learn.opt.add_param_group({"params": learn.loss_func.parameters()})
     before = snapshot(learn)
     lr_find(learn, n_steps=10)
     assert_equal(before, snapshot(learn))
@@ -171,6 +172,7 @@ def test_ctrl_c_before_any_line_leaves_all_as_before():
     """The lines that put things back are among them."""
     learn = make(MetricsCallback(), generator=torch.Generator().manual_seed(1), n=8)
     learn.loss_func = MovingLoss()
+    learn.opt.add_param_group({"params": learn.loss_func.parameters()})
     learn.fit(1)
     before, tracer = snapshot(learn), sys.gettrace()
     for k in itertools.count(1):
@@ -188,7 +190,7 @@ def test_ctrl_c_before_any_line_leaves_all_as_before():
 
 def test_ctrl_c_again_and_again_leaves_all_as_before():
     class Slow(Callback):
-        impatient = 5
+        in_lr_find, impatient = True, 5
 
         def after_step(self, learn):
             raise KeyboardInterrupt
