@@ -71,7 +71,7 @@ class DatasetInfo:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """What the paths in the folder look like, the layout or else the files' names."""
+        """What paths in the folder look like, by the layout or the files' names."""
         return self.layout or tuple(file.path for file in self.files)
 
     def keeps(self, path: str) -> bool:
