@@ -23,9 +23,8 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export BOOK_CACHE ?= $(CURDIR)/_build/.jupyter_cache
 
 # Absolute paths: Jupyter Book looks a relative table of contents up in the source folder.
-# --all: on a page it takes for unchanged, Sphinx would not repeat its warnings.
 # -q: the extension tells what a reader wants to know; V=1 shows all that Sphinx says.
-BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --all $(if $(V),,-q)
+BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" $(if $(V),,-q)
 STRICT := -W -n --keep-going --toc "$(CURDIR)/_toc.yml"
 PYTEST := $(BIN)/python -m pytest
 

@@ -68,7 +68,7 @@ class FixtureBook:
         }
         named = [part for pair in places.items() for part in pair]
         done = subprocess.run(
-            [program, "build", self.sources, "--all", "-q", *options, *named],
+            [program, "build", self.sources, "-q", *options, *named],
             env=self._environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -3,8 +3,11 @@
 Jupyter Book executes chapters and keeps their outputs. This extension adds what makes
 those outputs trustworthy:
 
-- ``fingerprint``, ``available``, ``cache``: outputs are kept in a folder named by all
-  they depend on, so a change of the package executes every chapter again;
+- ``fingerprint``, ``reach``, ``available``, ``cache``: outputs are kept under a name
+  made of all they depend on, so a change of the package executes just the chapters
+  that reach it;
+- ``verdicts``, ``incremental``: a build reads only what it must, and leaves the same
+  site and the same verdict as one that reads everything;
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
@@ -28,19 +31,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minifast_book import (
-    cache,
     chapters,
     exercises,
     gate,
+    incremental,
     mathjax,
     notebooks,
+    partial,
     provenance,
     report,
     repository,
     status,
 )
+from minifast_book.cache import Outputs
 from minifast_book.console import Progress
-from minifast_book.harvest import Page, harvest, has_code_cells
+from minifast_book.harvest import Page, harvest
+from minifast_book.moved import keep_previous, settle_previous
+from minifast_book.reach import read_source
+from minifast_book.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -55,21 +63,60 @@ class Build:
     def __init__(self) -> None:
         self.started = time.time()
         self.progress = Progress()
+        self.outputs = Outputs()
+        self.verdicts = Verdicts()
+        self.facts: dict[str, dict[str, Any]] = {}  # of the pages being read
         self.pages: dict[str, Page] = {}
+        self.written: set[str] = set()
+
+    def listen(self, app: Sphinx) -> None:
+        """Recall what is known of each page."""
+        self.verdicts.listen(app)
+
+    def find_outdated(
+        self,
+        app: Sphinx,
+        env: BuildEnvironment,
+        added: set[str],
+        changed: set[str],
+        removed: set[str],
+    ) -> set[str]:
+        """Name the pages to read although their sources are unchanged."""
+        incremental.remove_pages(app, removed)
+        return self.verdicts.outdated(app, self.outputs)
+
+    def begin(self, app: Sphinx, env: BuildEnvironment, names: list[str]) -> None:
+        """Begin to read pages."""
+        self.verdicts.begin(set(names), set(env.found_docs))
 
     def begin_page(self, app: Sphinx, docname: str, source: list[str]) -> None:
-        """Show that a page with code cells is at work."""
-        if has_code_cells(source[0]):
-            self.progress.begin(docname)
+        """Look for outputs of a page, and show that it is at work."""
+        if not read_source(source[0]).cells:
+            return
+        folder = Path(app.env.doc2path(docname)).parent
+        of = self.facts[docname] = self.outputs.depends_on(source[0], folder)
+        kept = self.outputs.offer(docname, of)
+        self.progress.begin(docname, "" if kept else self.verdicts.reason(docname, of))
 
     def end_page(self, app: Sphinx, doctree: nodes.document) -> None:
-        """Show how long it took."""
-        self.progress.end(app.env.docname)
+        """Keep what it gave, and show how long it took."""
+        name = app.env.docname
+        if name in self.facts:
+            self.outputs.take(app, name, self.facts[name])
+            kept = self.outputs.used.get(name)
+            self.verdicts.note(app, name, self.facts[name], kept.key if kept else "")
+        else:
+            self.verdicts.forget(name)
+        self.progress.end(name)
 
-    def read(self, app: Sphinx, env: BuildEnvironment) -> None:
-        """Collect the executed pages, once all are read and before any is written."""
+    def read(self, app: Sphinx, env: BuildEnvironment) -> set[str]:
+        """Collect the executed pages, and name those to write although not read."""
         self.pages = {page.name: page for page in harvest(app, since=self.started)}
         notebooks.offer_only_executed(app, self.pages.values())
+        before, self.verdicts.targets = self.verdicts.targets, incremental.targets(env)
+        if self.verdicts.targets != before:
+            return set(env.found_docs)
+        return status.pages_with_table(env) if self.verdicts.read else set()
 
     def tabulate(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
         """Fill in the tables of executed pages."""
@@ -84,32 +131,43 @@ class Build:
         doctree: nodes.document | None,
     ) -> None:
         """Add the footer of a page and the links to its notebook."""
+        self.written.add(pagename)
         page = self.pages.get(pagename)
         if page is None or not page.notebook:
             return
         repository.point_colab_at_notebook(app.config, pagename, context)
         context["body"] += provenance.footer(page)
 
+    def complete(self, app: Sphinx, error: Exception | None) -> None:
+        """Make up for what extensions leave undone when only some pages are written."""
+        if not error and app.builder.name == "html":
+            incremental.link_written(app, self.written)
+            incremental.list_all_pages(app)
+
     def finish(self, app: Sphinx, error: Exception | None) -> None:
         """Write what goes beside the pages, then let the gate judge."""
-        if error or app.builder.name != "html":
-            return
-        pages = list(self.pages.values())
-        cache.keep(app)
-        cache.forget(app, pages)
-        mathjax.copy_files(app.outdir)
-        notebooks.write_all(app, pages)
-        report.write(app, pages)
-        report.print_table(app, pages)
-        gate.close(app, pages)
+        if not error and app.builder.name == "html":
+            pages = list(self.pages.values())
+            for name, kept in self.outputs.renew(pages).items():
+                self.verdicts.note(app, name, kept.facts, kept.key)
+            executed = [page.name for page in pages if page.notebook]
+            site = self.outputs.close(self.verdicts.facts(executed))
+            mathjax.copy_files(app.outdir)
+            notebooks.write_all(app, pages)
+            keep_previous(Path(app.outdir))
+            report.write(app, pages, *site)
+            settle_previous(Path(app.outdir))
+            report.print_table(app, pages)
+            gate.close(app, pages)
+            self.verdicts.save_clean()
+        self.verdicts.stop_listening()
+        self.outputs.release()
 
 
 def adapt(app: Sphinx, config: Config) -> None:
     """Adapt the configuration to this build."""
     # Let the templates here stand before the theme's.
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
-    if os.environ.get("BOOK_PARTIAL"):
-        config.suppress_warnings += ["ref", "myst.xref_missing"]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -119,15 +177,24 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.connect("config-inited", repository.use_repository, priority=100)
-    app.connect("config-inited", cache.choose, priority=100)
+    app.connect("config-inited", build.outputs.choose, priority=100)
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.link_chapters)
     app.connect("autodoc-skip-member", chapters.leave_out)
+    app.connect("builder-inited", build.listen, priority=100)
+    app.connect("builder-inited", incremental.recall_links, priority=900)
+    app.connect("env-get-outdated", build.find_outdated)
+    app.connect("env-before-read-docs", build.begin, priority=900)
     app.connect("source-read", build.begin_page)
     app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)
+    app.connect("env-updated", incremental.remember_links, priority=100)
     app.connect("env-updated", build.read)
     app.connect("doctree-resolved", build.tabulate)
     app.connect("html-page-context", build.dress, priority=900)
+    app.connect("build-finished", build.complete, priority=100)
     app.connect("build-finished", build.finish, priority=900)
+    if os.environ.get("BOOK_PARTIAL"):
+        app.add_post_transform(partial.LeaveOutside)
+        app.connect("missing-reference", partial.excuse, priority=900)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

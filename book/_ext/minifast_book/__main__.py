@@ -1,10 +1,12 @@
-"""Print the name of the outputs' folder, for the key of a cache in CI.
+"""Print a fingerprint of all that any page may depend on, for the key of a cache in CI.
 
 ``PYTHONPATH=book/_ext python -m minifast_book``
 """
 
+from minifast_book.available import describe
 from minifast_book.console import say
-from minifast_book.fingerprint import facts, fingerprint
+from minifast_book.fingerprint import facts, fingerprint, sources
 
 if __name__ == "__main__":
-    say(fingerprint(facts()))
+    everything = sources().everything()
+    say(fingerprint([facts(), everything, describe("", everything)]))

@@ -21,10 +21,10 @@ class Progress:
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
 
-    def begin(self, page: str) -> None:
-        """Say which page is being read, and if need be executed."""
+    def begin(self, page: str, why: str = "") -> None:
+        """Say which page is being read, and why it is executed if it is."""
         self.started[page] = time.perf_counter()
-        say(f"  {page} ", end="")
+        say(f"  {page} ({why}) " if why else f"  {page} ", end="")
 
     def end(self, page: str) -> None:
         """Say how long that took."""

@@ -1,13 +1,13 @@
 """What the outputs of a page depend on, and a short name for it.
 
 jupyter-cache compares the code cells of a page and nothing else: after a change in the
-package it would show old outputs. So outputs are kept in a folder named by a digest of
-the rest: the package, the versions, the machine, the scale and the data.
+package it would show old outputs. So outputs are kept under a digest of the rest too:
+what all pages share (the versions, the machine, the scale and the data), and what this
+page reaches of the package, the scripts and the files beside it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from minifast.book import cpu_name
-from minifast_book import available
+from minifast_book.reach import Reach, digest
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("torch", "numpy", "matplotlib", "pillow", "ipykernel")
@@ -26,41 +26,30 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def facts() -> dict[str, str]:
-    """Return everything that a cell's output can depend on, apart from the cell."""
+    """Return what the outputs of every page depend on."""
+    lock = ROOT / "requirements" / "book.txt"
     return {
-        "package": package_digest(),
-        "lock": _digest([ROOT / "requirements" / "book.txt"], ROOT),
+        "lock": digest(lock.read_bytes()) if lock.exists() else "none",
         "python": platform.python_version(),
         "versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
         "device": f"{cpu_name()}; {_gpus()}",
         "threads": _threads(),
         "scale": os.environ.get("MINIFAST_SCALE", "small"),
         "data": os.environ.get("MINIFAST_DATA", "auto"),
-        "real data": available.describe(),
     }
 
 
-def fingerprint(of: dict[str, str]) -> str:
-    """Return the short name of those facts, 16 hexadecimal digits."""
-    text = json.dumps(of, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def fingerprint(of: object) -> str:
+    """Return the short name of facts, 16 hexadecimal digits."""
+    return digest(json.dumps(of, sort_keys=True).encode())
 
 
-def package_digest() -> str:
-    """Digest the sources of the package that the chapters import."""
+def sources() -> Reach:
+    """Return what pages may reach: the package that they import, and the scripts."""
     spec = importlib.util.find_spec("minifast")
-    if spec is None or not spec.submodule_search_locations:
-        return "not installed"
-    folder = Path(spec.submodule_search_locations[0])
-    return _digest(sorted(folder.rglob("*.py")), folder)
-
-
-def _digest(files: list[Path], folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(folder).as_posix().encode())
-        digest.update(file.read_bytes() if file.exists() else b"")
-    return digest.hexdigest()[:16]
+    places = spec.submodule_search_locations if spec else None
+    package = Path(places[0]) if places else ROOT / "minifast"
+    return Reach(package, ROOT / "benchmarks")
 
 
 def _version(package: str) -> str:

@@ -7,14 +7,12 @@ the one whose outputs were kept.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from jupyter_cache import get_cache
 from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ class Page:
         seconds: How long that took, in seconds.
         fresh: Whether it was in this build.
         error: Kind of the error that ended the execution.
-        record: Key of its outputs in the cache; None if there are none.
     """
 
     name: str
@@ -50,7 +47,6 @@ class Page:
     seconds: float = 0.0
     fresh: bool = False
     error: str | None = None
-    record: int | None = None
 
     def code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
         """Yield each code cell with the line of its source at which it begins."""
@@ -100,13 +96,7 @@ def _page(app: Sphinx, name: str, since: float) -> Page:
         return Page(name, title, source, built)
     path = Path(app.outdir).parent / "jupyter_execute" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    executed, record = datetime.fromtimestamp(done["mtime"], UTC), None
-    cache = get_cache(app.config.nb_execution_cache_path)
-    with suppress(KeyError):  # a failed notebook is not in the cache
-        entry = cache.match_cache_notebook(notebook)
-        # Kept as UTC but read back without a time zone, which myst-nb takes for local.
-        executed = entry.created.replace(tzinfo=UTC)
-        record, notebook = cache.merge_match_into_notebook(notebook)
+    executed = datetime.fromtimestamp(done["mtime"], UTC)
     return Page(
         name,
         title,
@@ -117,5 +107,4 @@ def _page(app: Sphinx, name: str, since: float) -> Page:
         seconds=done["runtime"] or 0.0,
         fresh=executed.timestamp() >= since,
         error=done["error"],
-        record=record,
     )

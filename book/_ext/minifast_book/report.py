@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minifast.book import table
-from minifast_book.cache import FACTS
 from minifast_book.console import say
 from minifast_book.images import weigh
 
@@ -18,18 +17,24 @@ if TYPE_CHECKING:
     from minifast_book.harvest import Page
 
 
-def write(app: Sphinx, pages: list[Page]) -> None:
+def write(
+    app: Sphinx, pages: list[Page], fingerprint: str, depends_on: dict[str, str]
+) -> None:
     """Write ``execution.json`` and ``results.json``.
 
     Neither says when the site was built, so that rebuilding it from kept outputs gives
     the same bytes.
+
+    Args:
+        app: The Sphinx application.
+        pages: All pages.
+        fingerprint: Short name of all that the site depends on.
+        depends_on: What all its pages depend on.
     """
-    cache = Path(app.config.nb_execution_cache_path)
-    facts = cache / FACTS
     executed = [page for page in pages if page.notebook]
     execution = {
-        "fingerprint": cache.name,
-        "depends_on": json.loads(facts.read_text()) if facts.exists() else {},
+        "fingerprint": fingerprint,
+        "depends_on": depends_on,
         "seconds": round(sum(page.seconds for page in executed), 1),
         "pages": {page.name: _execution(page) for page in executed},
     }

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
     from minifast_book.harvest import Page
 
@@ -33,7 +34,14 @@ class ExecutionTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Leave a mark; the facts are not known before every page is read."""
+        tables = vars(self.env).setdefault("book_tables", set())  # kept with the pages
+        tables.add(self.env.docname)
         return [execution_table()]
+
+
+def pages_with_table(env: BuildEnvironment) -> set[str]:
+    """Return the pages that change whenever another page was executed."""
+    return set(getattr(env, "book_tables", set())) & set(env.found_docs)
 
 
 def fill_tables(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from minifast.datasets import cache_folder, mirrors
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+# Where a user's backend, start-up code, kernels and their settings come from.
+FOREIGN = (
+    "MPLBACKEND",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_CONFIG_PATH",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_PATH",
+    "PYTHONSTARTUP",
+)
 KERNEL = """\
 c = get_config()  # noqa: F821
 c.IPKernelApp.log_level = "ERROR"  # else a note on sockets for every chapter
@@ -30,7 +37,11 @@ def settle(build: Path) -> None:
     os.environ["IPYTHONDIR"] = str(ipython)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    os.environ.pop("MPLBACKEND", None)
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    if spec := importlib.util.find_spec("matplotlib"):  # instead of the user's own
+        settings = Path(str(spec.origin)).parent / "mpl-data" / "matplotlibrc"
+        os.environ["MATPLOTLIBRC"] = str(settings)
     # Folders are to be independent of where a chapter runs.
     os.environ["MINIFAST_MIRROR"] = "|".join(mirrors())
     if os.environ.get("MINIFAST_CACHE"):

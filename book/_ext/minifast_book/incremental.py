@@ -1,0 +1,104 @@
+"""What parts of Sphinx and its extensions forget when only some pages are built.
+
+They are made for builds of all pages, or remember what only reStructuredText has: a
+build that reads three pages is to leave the same site as one that reads all of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import queue
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sphinx_sitemap
+from sphinx_codeautolink.extension import SphinxCodeAutoLink
+
+from minifast_book.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+
+def remember_links(app: Sphinx, env: BuildEnvironment) -> None:
+    """Keep the code links of all pages, before those without a target are dropped."""
+    links = getattr(env, "sphinx_codeautolink_transforms", None)
+    if links is not None:
+        env.book_links = copy.deepcopy(links)  # type: ignore[attr-defined]
+
+
+def recall_links(app: Sphinx) -> None:
+    """Hand sphinx-codeautolink the links of pages that may not be read again.
+
+    Its own memory looks for the sources of pages under the suffix ``.rst``.
+    """
+    links = getattr(app.env, "sphinx_codeautolink_transforms", None)
+    if links is not None:
+        links.update(copy.deepcopy(getattr(app.env, "book_links", {})))
+
+
+def link_written(app: Sphinx, written: set[str]) -> None:
+    """Let sphinx-codeautolink put links into just the pages that were written."""
+    for listener in app.events.listeners["build-finished"]:
+        owner = getattr(listener.handler, "__self__", None)
+        if isinstance(owner, SphinxCodeAutoLink):
+            owner.outdated_docs = {str(Path(name)) for name in written}
+
+
+def list_all_pages(app: Sphinx) -> None:
+    """Let the site map name all pages, not just those that were written."""
+    links = app.env.app.sitemap_links  # type: ignore[attr-defined]
+    while True:
+        try:
+            links.get_nowait()
+        except queue.Empty:
+            break
+    outdir = Path(app.outdir)
+    for page in sorted(outdir.rglob("*.html")):
+        if "_static" not in page.relative_to(outdir).parts:
+            name = page.relative_to(outdir).with_suffix("").as_posix()
+            sphinx_sitemap.add_html_link(app, name, None, None, None)
+
+
+def remove_pages(app: Sphinx, names: Iterable[str]) -> None:
+    """Remove what was built of pages that are no longer there."""
+    for name in names:
+        Path(app.outdir, f"{name}.html").unlink(missing_ok=True)
+        for file in Path(app.outdir, "_sources").glob(f"{name}.*"):
+            file.unlink()
+
+
+def targets(env: BuildEnvironment) -> str:
+    """Return a digest of all that a page can show of the others.
+
+    These are titles, numbers, labels, anchors and citations. When one of them changes,
+    every page is written again: its links may have become wrong, or right.
+    """
+    domains = {name: domain.data for name, domain in env.domains.items()}
+    std, python, math = domains["std"], domains["py"], domains["math"]
+    cite = domains.get("cite", {})
+    of = [
+        {name: title.astext() for name, title in env.titles.items()},
+        env.toc_secnumbers,
+        env.toc_fignumbers,
+        env.toctree_includes,
+        [std[kind] for kind in ("labels", "anonlabels", "terms")],
+        sorted(map(str, std["objects"].items())),
+        sorted(map(str, python["objects"].items())),
+        math.get("objects", {}),
+        sorted(map(str, cite.get("citations", []))),
+        {name: of.get("myst_slugs", {}) for name, of in env.metadata.items()},
+    ]
+    return fingerprint(_plain(of))
+
+
+def _plain(value: object) -> object:
+    """Return nested values as JSON can hold and sort them."""
+    if isinstance(value, dict):
+        return sorted([str(name), _plain(each)] for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value)
