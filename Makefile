@@ -4,11 +4,16 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
+.NOTPARALLEL:
+
 PYTHON ?= python3
-SCALE ?= $(or $(MINIFAST_SCALE),small)
-DATA ?= $(or $(MINIFAST_DATA),auto)
-PORT ?= 8000
-CH ?=
+# Settings are taken as they are written and reach the shell through its environment
+# alone, so that no $(shell ...), quote or backtick in one of them ever runs.
+override SCALE := $(or $(value SCALE),$(value MINIFAST_SCALE),small)
+override DATA := $(or $(value DATA),$(value MINIFAST_DATA),auto)
+override PORT := $(or $(value PORT),8000)
+override CH := $(value CH)
+export SCALE DATA PORT CH
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,37 +30,47 @@ export BOOK_CACHE ?= $(CURDIR)/_build/.jupyter_cache
 # Absolute paths: Jupyter Book looks a relative table of contents up in the source folder.
 # -q: the extension tells what a reader wants to know; V=1 shows all that Sphinx says.
 BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" $(if $(V),,-q)
-STRICT := -W -n --keep-going --toc "$(CURDIR)/_toc.yml"
+STRICT := -W -n --keep-going
+WHOLE := $(STRICT) --toc "$(CURDIR)/_toc.yml"
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help book chapter serve links bench test test-site check lint lock clean distclean
+.PHONY: help book chapter diff serve links bench test test-site check lint lock clean distclean
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: SCALE=small|full  DATA=auto|real|standin  PYTHON=python3  PORT=8000\n'
 
 book: valid $(VENV)/.book ## Execute the chapters and build the site into _build/html
-	$(BUILD) $(STRICT) --path-output .
+	$(BUILD) $(WHOLE) --path-output .
 
-chapter: valid $(VENV)/.book ## Execute and render one chapter: make chapter CH=01
-	@page=$$(cd book && ls $(CH)*.md 2>/dev/null | grep '^[0-9]' | head -n 1); \
-	if [ -z "$(CH)" ] || [ -z "$$page" ]; then \
-	  echo "There is no chapter '$(CH)'. Name one by its number, as in make chapter CH=01:"; \
+chapter: valid ## Execute and render one chapter: make chapter CH=7
+	@case "$$CH" in \
+	  *[!a-z0-9/-]*) page=;; \
+	  ''|*[!0-9]*) page=$$CH;; \
+	  *) page=$$(cd book && echo $$(printf %02d "$$((10#$$CH))")-*.md); page=$${page%.md};; \
+	esac; \
+	if [ ! -f "book/$$page.md" ]; then \
+	  echo "There is no chapter '$$CH'. Name one by its number, as in make chapter CH=1:"; \
 	  ls book | sed -n 's/^\([0-9].*\)\.md$$/  \1/p'; exit 1; \
 	fi; \
-	mkdir -p _build/chapter && \
+	$(MAKE) --no-print-directory $(VENV)/.book && mkdir -p _build/chapter && \
 	printf 'format: jb-book\nroot: appendix/bibliography\nchapters:\n- file: %s\n' \
-	  "$${page%.md}" > _build/chapter/_toc.yml && \
-	BOOK_PARTIAL=1 $(BUILD) --toc "$(CURDIR)/_build/chapter/_toc.yml" \
+	  "$$page" > _build/chapter/_toc.yml && \
+	BOOK_PARTIAL=1 $(BUILD) $(STRICT) --toc "$(CURDIR)/_build/chapter/_toc.yml" \
 	  --path-output _build/chapter; status=$$?; \
-	echo "The page: _build/chapter/_build/html/$${page%.md}.html"; exit $$status
+	echo "The page: _build/chapter/_build/html/$$page.html"; exit $$status
 
-serve: $(SITE) ## Serve the built site on http://localhost:8000 (PORT=...)
-	@echo "Serving on http://localhost:$(PORT), stop with Ctrl-C"
-	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+diff: ## Show which recorded numbers and claims the last builds moved
+	@[ -f _build/results.previous.json ] || { \
+	  echo "There are no two builds to compare yet: make book, change something, make book."; \
+	  exit 1; }
+	@$(BIN)/python book/_ext/minifast_book/moved.py _build/html
+
+serve: valid $(SITE) ## Serve the built site on http://localhost:8000 (PORT=...)
+	@$(BIN)/python book/_ext/minifast_book/serve.py _build/html "$$PORT"
 
 links: $(VENV)/.book ## Check the links to other sites (needs a network)
-	$(BUILD) $(STRICT) --path-output _build/links --builder linkcheck
+	$(BUILD) $(WHOLE) --path-output _build/links --builder linkcheck
 
 bench: $(VENV)/.book ## Measure minifast against its peers and the machine's limits
 	@for each in ladder loop loaders losses; do $(BIN)/python benchmarks/$$each.py || exit 1; done
@@ -110,10 +125,18 @@ distclean: clean ## Remove the environment too
 
 .PHONY: valid
 valid:
-	@case "$(SCALE)" in small|full) ;; \
-	  *) echo "SCALE must be small or full, not '$(SCALE)'."; exit 1;; esac
-	@case "$(DATA)" in auto|real|standin) ;; \
-	  *) echo "DATA must be auto, real or standin, not '$(DATA)'."; exit 1;; esac
+	@case "$$SCALE" in small|full) ;; \
+	  *) printf "SCALE must be small or full, not '%s'.\n" "$$SCALE"; exit 1;; esac
+	@case "$$DATA" in auto|real|standin) ;; \
+	  *) printf "DATA must be auto, real or standin, not '%s'.\n" "$$DATA"; exit 1;; esac
+	@case "$$PORT" in *[!0-9]*|??????*) \
+	  printf "PORT must be a number below 65536, not '%s'.\n" "$$PORT"; exit 1;; esac
+ifneq ($(origin PYTHON),file)
+	@if [ -x $(BIN)/python ] && used=$$($(BIN)/python --version) && \
+	  asked=$$($(PYTHON) --version 2>&1) && [ "$$used" != "$$asked" ]; then \
+	  echo "$(VENV) was made with $$used and stays in use, although '$(PYTHON)' is $$asked."; \
+	  echo "To change: make distclean, then this command again."; fi
+endif
 
 $(SITE):
 	@$(MAKE) --no-print-directory book

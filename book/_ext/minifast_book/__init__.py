@@ -35,7 +35,6 @@ from minifast_book import (
     exercises,
     gate,
     incremental,
-    mathjax,
     notebooks,
     partial,
     provenance,
@@ -68,6 +67,11 @@ class Build:
         self.facts: dict[str, dict[str, Any]] = {}  # of the pages being read
         self.pages: dict[str, Page] = {}
         self.written: set[str] = set()
+
+    def start(self, app: Sphinx, config: Config) -> None:
+        """Wait for other builds, and choose where outputs are kept."""
+        self.outputs.choose(app, config)
+        self.started = time.time()
 
     def listen(self, app: Sphinx) -> None:
         """Recall what is known of each page."""
@@ -109,10 +113,15 @@ class Build:
             self.verdicts.forget(name)
         self.progress.end(name)
 
-    def read(self, app: Sphinx, env: BuildEnvironment) -> set[str]:
-        """Collect the executed pages, and name those to write although not read."""
+    def read(self, app: Sphinx, env: BuildEnvironment) -> None:
+        """Collect the executed pages, once all are read and before any is written."""
         self.pages = {page.name: page for page in harvest(app, since=self.started)}
         notebooks.offer_only_executed(app, self.pages.values())
+        if app.builder.name == "html":
+            incremental.copy_files(app)
+
+    def find_dependent(self, app: Sphinx, env: BuildEnvironment) -> set[str]:
+        """Name the pages to write although they were not read."""
         before, self.verdicts.targets = self.verdicts.targets, incremental.targets(env)
         if self.verdicts.targets != before:
             return set(env.found_docs)
@@ -152,7 +161,6 @@ class Build:
                 self.verdicts.note(app, name, kept.facts, kept.key)
             executed = [page.name for page in pages if page.notebook]
             site = self.outputs.close(self.verdicts.facts(executed))
-            mathjax.copy_files(app.outdir)
             notebooks.write_all(app, pages)
             keep_previous(Path(app.outdir))
             report.write(app, pages, *site)
@@ -177,7 +185,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.connect("config-inited", repository.use_repository, priority=100)
-    app.connect("config-inited", build.outputs.choose, priority=100)
+    app.connect("config-inited", build.start, priority=100)
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.link_chapters)
     app.connect("autodoc-skip-member", chapters.leave_out)
@@ -190,6 +198,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", exercises.unnest_sections, priority=100)
     app.connect("env-updated", incremental.remember_links, priority=100)
     app.connect("env-updated", build.read)
+    app.connect("env-get-updated", build.find_dependent, priority=900)
     app.connect("doctree-resolved", build.tabulate)
     app.connect("html-page-context", build.dress, priority=900)
     app.connect("build-finished", build.complete, priority=100)

@@ -11,9 +11,12 @@ import queue
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import myst_nb.sphinx_ext
+import sphinx_exercise
 import sphinx_sitemap
 from sphinx_codeautolink.extension import SphinxCodeAutoLink
 
+from minifast_book import mathjax
 from minifast_book.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
+
+
+def copy_files(app: Sphinx) -> None:
+    """Copy files that extensions would copy at the end.
+
+    Pages name a file with a digest if it is there when they are written; so all pages
+    name them alike, be it in the first build or later.
+    """
+    Path(app.outdir, "_static").mkdir(parents=True, exist_ok=True)
+    myst_nb.sphinx_ext.add_global_html_resources(app, None)
+    sphinx_exercise.copy_asset_files(app, None)
+    mathjax.copy_files(app.outdir)
 
 
 def remember_links(app: Sphinx, env: BuildEnvironment) -> None:
@@ -89,7 +104,7 @@ def targets(env: BuildEnvironment) -> str:
         sorted(map(str, std["objects"].items())),
         sorted(map(str, python["objects"].items())),
         math.get("objects", {}),
-        sorted(map(str, cite.get("citations", []))),
+        [(each.citation_id, str(each.entry)) for each in cite.get("citations", [])],
         {name: of.get("myst_slugs", {}) for name, of in env.metadata.items()},
     ]
     return fingerprint(_plain(of))

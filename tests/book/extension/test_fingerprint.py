@@ -1,5 +1,4 @@
 import re
-import shutil
 
 import pytest
 from minifast_book import fingerprint
@@ -18,7 +17,6 @@ def test_it_is_short_and_the_same_each_time():
         ("MINIFAST_SCALE", "full", "scale"),
         ("MINIFAST_DATA", "real", "data"),
         ("OMP_NUM_THREADS", "1", "threads"),
-        ("MINIFAST_MIRROR", "http://10.0.0.1", "real data"),
     ],
 )
 def test_what_a_reader_sets_is_in_it(monkeypatch, variable, value, fact):
@@ -29,36 +27,19 @@ def test_what_a_reader_sets_is_in_it(monkeypatch, variable, value, fact):
     assert fingerprint.fingerprint(before) != fingerprint.fingerprint(after)
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package of its own, found in place of minifast."""
-    folder = tmp_path / "here" / "minifast"
-    (folder / "part").mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    (folder / "part" / "idea.py").write_text("x = 1\n")
-    spec = fingerprint.importlib.util.spec_from_file_location(
-        "minifast", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    monkeypatch.setattr(fingerprint.importlib.util, "find_spec", lambda name: spec)
-    return folder
+@pytest.mark.parametrize("variable", ["MATPLOTLIBRC", "MPLCONFIGDIR", "JUPYTER_PATH"])
+def test_what_a_user_has_set_up_is_not(monkeypatch, variable):
+    before = facts()
+    monkeypatch.setenv(variable, "/home/someone")
+    assert facts() == before
 
 
-def test_every_source_of_the_package_counts(package):
-    before = fingerprint.package_digest()
-    (package / "part" / "idea.py").write_text("x = 2\n")
-    changed = fingerprint.package_digest()
-    (package / "part" / "idea.py").rename(package / "idea.py")
-    assert len({before, changed, fingerprint.package_digest()}) == 3
+def test_the_package_is_the_one_that_pages_import():
+    import minifast
 
-
-def test_where_the_package_lies_and_its_other_files_do_not_count(package, tmp_path):
-    before = fingerprint.package_digest()
-    (package / "part" / "idea.pyc").write_text("compiled")
-    shutil.move(package, tmp_path / "minifast")
-    fingerprint.importlib.util.find_spec("minifast").submodule_search_locations[0] = (
-        str(tmp_path / "minifast")
-    )
-    assert fingerprint.package_digest() == before
+    reached = fingerprint.sources().everything()
+    assert str(fingerprint.sources().package) in str(minifast.__file__)
+    assert {"minifast.callbacks.recorder", "loop"} <= reached.keys()
 
 
 def test_versions_are_those_installed_here():

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from minifast_book import surroundings
@@ -12,6 +14,17 @@ def test_no_ones_own_profile_is_used(tmp_path, monkeypatch):
     assert (profile / "ipython_kernel_config.py").exists()
     assert tmp_path in profile.parents
     assert "MPLBACKEND" not in os.environ
+
+
+def test_no_ones_own_settings_and_kernels_are_used(tmp_path, monkeypatch):
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\n")
+    for name in ("MATPLOTLIBRC", "MPLCONFIGDIR", "JUPYTER_PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    surroundings.settle(tmp_path / "build")
+    told = "import matplotlib; print(matplotlib.matplotlib_fname())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)
+    assert done.stdout.strip().endswith("mpl-data/matplotlibrc")
+    assert "JUPYTER_PATH" not in os.environ
 
 
 def test_folders_mean_the_same_to_a_chapter_as_to_its_reader(tmp_path, monkeypatch):
