@@ -186,17 +186,21 @@ def test_reset_forgets():
     assert metric.value() == 1.0
 
 
-def test_what_is_kept_of_a_loss_is_not_its_graph():
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_what_is_kept_of_a_loss_is_not_its_graph(on_cpu, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: on_cpu))
     logits, target = predictions(10)
     mean = Mean()
     loss = cross_entropy(logits.requires_grad_(), target)
     mean.update(loss, 10)
-    assert not mean._total.requires_grad
+    mean.update(loss, torch.tensor(10))
+    mean._add_waiting()
+    assert not getattr(mean._total, "requires_grad", False)
     loss.backward()
 
     metric = Average(cross_entropy)
     metric.update(logits, target)
-    assert not metric._mean._total.requires_grad
+    assert not getattr(metric._mean._total, "requires_grad", False)
 
 
 def test_a_mean_refuses_more_than_one_number():
@@ -476,8 +480,9 @@ def test_an_average_is_a_metric_and_can_be_copied_half_way():
 
 @pytest.fixture
 def syncs(monkeypatch):
-    """What asks for a number, and so would wait for a GPU."""
+    """What asks for a number, and so would wait if these tensors were on a GPU."""
     calls = []
+    monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: False))
     for name in (
         *("item", "tolist", "cpu", "numpy", "nonzero"),
         *("__bool__", "__float__", "__int__", "__index__", "__format__", "__iter__"),
