@@ -1,4 +1,4 @@
-"""The state of a training: what it consists of, and whether another one fits.
+"""State of a training: what it consists of, and taking over another one as a whole.
 
 All that is taken over is looked at first, so that what does not fit changes nothing.
 
