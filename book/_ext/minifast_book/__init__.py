@@ -5,6 +5,7 @@ those outputs trustworthy:
 
 - ``fingerprint``, ``available``, ``cache``: outputs are kept in a folder named by all
   they depend on, so a change of the package executes every chapter again;
+- ``execution``: runs the cells, and names what ended them;
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
@@ -40,6 +41,7 @@ from minifast_book import (
     status,
 )
 from minifast_book.console import Progress
+from minifast_book.execution import Executor
 from minifast_book.harvest import Page, harvest, has_code_cells
 
 if TYPE_CHECKING:
@@ -55,12 +57,14 @@ class Build:
     def __init__(self) -> None:
         self.started = time.time()
         self.progress = Progress()
+        self.executor = Executor()
         self.pages: dict[str, Page] = {}
 
     def begin_page(self, app: Sphinx, docname: str, source: list[str]) -> None:
         """Show that a page with code cells is at work."""
         if has_code_cells(source[0]):
             self.progress.begin(docname)
+            self.executor.page = os.path.relpath(app.env.doc2path(docname))
 
     def end_page(self, app: Sphinx, doctree: nodes.document) -> None:
         """Show how long it took."""
@@ -115,6 +119,7 @@ def adapt(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the parts; Sphinx calls this."""
     build = Build()
+    build.executor.install()
     app.setup_extension("sphinx.ext.autodoc")
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)

@@ -16,6 +16,7 @@ from docutils import nodes
 from sphinx.util import logging
 
 from minifast_book.cache import rebuilding
+from minifast_book.execution import ENDED
 from minifast_book.harvest import has_code_cells
 from minifast_book.images import find_images, weigh
 
@@ -86,8 +87,9 @@ def _cell_errors(page: Page, place: str) -> Iterator[str]:
         raised = [out for out in cell.outputs if out.output_type == "error"]
         if "raises-exception" in tags and not raised:
             yield f"{place}:{line}: nothing was raised, though the cell's tag says so"
-        elif raised and "raises-exception" not in tags:
-            yield f"{place}:{line}: {_what_failed(raised[0])}"
+        for error in raised:
+            if "raises-exception" not in tags or error.ename in ENDED:
+                yield f"{place}:{line}: {_what_failed(error)}"
         if "remove-stderr" not in tags:
             for out in cell.outputs:
                 if out.get("name") == "stderr":
@@ -98,6 +100,12 @@ def _what_failed(error: NotebookNode) -> str:
     if error.ename == "ClaimError":
         sentence = error.evalue.splitlines()[0].removeprefix(CLAIM)
         return f"this claim is false in this run: {sentence}"
+    if error.ename in ENDED:
+        what = "was stopped" if error.ename == "CellTimeoutError" else "lost its kernel"
+        return f"the cell {what}: {error.evalue}"
+    said = [line.strip() for line in COLOURS.sub("", error.evalue).splitlines()]
+    if error.evalue.count("\n  got: ") == 1:  # one of minifast's three lines
+        return f"the cell failed: {error.ename}: {said[0]} ({said[1]})"
     return f"the cell failed: {error.ename}: {_last_line(error.evalue)}"
 
 
