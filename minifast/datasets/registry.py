@@ -44,7 +44,7 @@ class DatasetInfo:
     """What is known in advance about a data set.
 
     Args:
-        name: The name that :func:`minifast.datasets.fetch` takes.
+        name: The name that :func:`~minifast.datasets.fetching.fetch` takes.
         title: What it is, in a few words.
         download_mb: About how much its origin sends, in units of 10^6 bytes.
         origins: Base addresses that serve ``files``, in the order of trying.

@@ -42,7 +42,18 @@ def after_package(book, after_prose):
 
 
 @pytest.fixture(scope="module")
-def rebuilt(book, first, after_package):
+def without_claim(book, after_package):
+    """Two more builds, after the first of two claims was taken away."""
+    page = book.sources / "01-first.md"
+    text = page.read_text(encoding="utf-8")
+    book.edit(page, 'claim("Two and two are four.", 2 + 2 == 4)', "")
+    builds = [book.build(*STRICT) for _ in range(2)]
+    page.write_text(text, encoding="utf-8")
+    return builds
+
+
+@pytest.fixture(scope="module")
+def rebuilt(book, first, without_claim):
     """The first site again, from its outputs, in spite of the changed package."""
     book.edit(book.sources / "01-first.md", "Look carefully at", "Look at")
     fingerprint = read_json(book.folder / "first", "execution.json")["fingerprint"]
@@ -189,6 +200,15 @@ def test_a_change_of_the_package_executes_again(after_package):
     assert after_package.returncode == 0, after_package.output
     assert after_package.executed == ["01-first"]
     assert "changed since the last build: package" in after_package.output
+
+
+def test_a_claim_that_is_gone_is_told_once(after_package, without_claim):
+    told = r"The last build claimed what this one does not:\n  \S*01-first\.md: Two and"
+    now, later = without_claim
+    assert now.returncode == later.returncode == 0
+    assert not re.search(told, after_package.output)
+    assert re.search(told, now.output), now.output
+    assert not re.search(told, later.output)
 
 
 def test_a_site_is_rebuilt_from_its_outputs(book, rebuilt):

@@ -9,7 +9,8 @@ those outputs trustworthy:
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
-- ``gate``: the build fails on what Sphinx would let through;
+- ``gate``: the build fails on what Sphinx would let through, seen in the executed
+  cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``surroundings``, ``console``: the same conditions everywhere, and few words;
@@ -17,8 +18,7 @@ those outputs trustworthy:
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
 (rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
-``BOOK_DRAFT=1`` (the gate speaks but does not fail), ``BOOK_PARTIAL=1`` (some pages are
-left out, so references to them are no fault).
+``BOOK_DRAFT=1`` (the gate speaks but does not fail).
 """
 
 from __future__ import annotations
@@ -103,8 +103,10 @@ class Build:
         cache.forget(app, pages)
         mathjax.copy_files(app.outdir)
         notebooks.write_all(app, pages)
+        lost = report.lost_claims(app, pages)
         report.write(app, pages)
         report.print_table(app, pages)
+        report.print_lost(lost)
         gate.close(app, pages)
 
 
@@ -112,7 +114,7 @@ def adapt(app: Sphinx, config: Config) -> None:
     """Adapt the configuration to this build."""
     # Let the templates here stand before the theme's.
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
-    if os.environ.get("BOOK_PARTIAL"):
+    if gate.is_partial(app):  # references to the pages left out are no fault
         config.suppress_warnings += ["ref", "myst.xref_missing"]
 
 
@@ -128,6 +130,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.link_chapters)
     app.connect("autodoc-skip-member", chapters.leave_out)
+    app.connect("warn-missing-reference", chapters.forgive_foreign_types, priority=100)
     app.connect("source-read", build.begin_page)
     app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)
