@@ -89,6 +89,7 @@ class FixtureBook:
             "MINIFAST_CACHE": str(self.folder / "data"),
             "MINIFAST_DATA": "standin",
             "BOOK_CACHE": str(self.folder / "outputs"),
+            "GITHUB_REPOSITORY": "",  # whatever the origin of this checkout
         }
 
     def edit(self, file, old, new):

@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from fixture_book import STRICT, FixtureBook, read_json
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
@@ -53,7 +55,13 @@ def without_claim(book, after_package):
 
 
 @pytest.fixture(scope="module")
-def rebuilt(book, first, without_claim):
+def in_repository(book, without_claim):
+    """Another build, on GitHub."""
+    return book.build(*STRICT, GITHUB_REPOSITORY="Someone/my-book", GITHUB_SHA=COMMIT)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(book, first, in_repository):
     """The first site again, from its outputs, in spite of the changed package."""
     book.edit(book.sources / "01-first.md", "Look carefully at", "Look at")
     fingerprint = read_json(book.folder / "first", "execution.json")["fingerprint"]
@@ -156,8 +164,7 @@ def test_mathematics_comes_with_the_site(book, first):
 def test_the_notebook_is_executed_and_readable(book, first):
     notebook = book.notebook("01-first")
     nbformat.validate(notebook)
-    install, *cells = notebook.cells
-    assert install.source.startswith('%pip install -q "minifast @ git+https://')
+    cells = notebook.cells
     printed = [out for cell in cells for out in cell.get("outputs", [])]
     assert any(out.get("text") == "the sum is 7\n" for out in printed)
     assert any("image/svg+xml" in out.get("data", {}) for out in printed)
@@ -169,10 +176,33 @@ def test_the_notebook_is_executed_and_readable(book, first):
     assert [cell.id for cell in notebook.cells[:2]] == ["01-first-0", "01-first-1"]
 
 
-def test_colab_opens_the_executed_notebook(book, first):
+def test_a_notebook_is_offered(book, first):
+    assert 'href="_sources/01-first.ipynb"' in book.page("01-first")
+
+
+def test_a_site_names_no_repository_but_its_own(book, first):
+    for path in book.site.rglob("*"):
+        if path.suffix in (".html", ".ipynb", ".xml", ".json"):
+            text = path.read_text(encoding="utf-8")
+            assert "github.com" not in text, path
+            assert "github.io" not in text, path
+            assert "%pip" not in text, path
+
+
+def test_a_site_names_its_own_repository(book, in_repository):
+    assert in_repository.returncode == 0, in_repository.output
+    page = book.page("01-first")
+    assert 'href="https://github.com/Someone/my-book"' in page
     assert (
-        'href="https://colab.research.google.com/github/minifast/minifast/blob/'
-        'notebooks/01-first.ipynb"' in book.page("01-first")
+        'href="https://colab.research.google.com/github/Someone/my-book/blob/'
+        'notebooks/01-first.ipynb"' in page
+    )
+    assert 'content="https://someone.github.io/my-book/01-first.html"' in page
+    assert "someone.github.io/my-book/01-first.html" in (
+        book.site / "sitemap.xml"
+    ).read_text(encoding="utf-8")
+    assert book.notebook("01-first").cells[0].source == (
+        f'%pip install -q "minifast @ git+https://github.com/Someone/my-book@{COMMIT}"'
     )
 
 

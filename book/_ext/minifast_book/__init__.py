@@ -79,6 +79,19 @@ class Build:
         """Fill in the tables of executed pages."""
         status.fill_tables(app, doctree, docname, self.pages.values())
 
+    def offer_notebook(
+        self,
+        app: Sphinx,
+        pagename: str,
+        templatename: str,
+        context: dict[str, Any],
+        doctree: nodes.document | None,
+    ) -> None:
+        """Let the theme offer the notebook; of itself it does so beside Colab alone."""
+        page = self.pages.get(pagename)
+        if page is not None and page.notebook:
+            context["ipynb_source"] = f"{pagename}.ipynb"
+
     def dress(
         self,
         app: Sphinx,
@@ -91,7 +104,7 @@ class Build:
         page = self.pages.get(pagename)
         if page is None or not page.notebook:
             return
-        repository.point_colab_at_notebook(app.config, pagename, context)
+        repository.point_colab_at_notebook(pagename, context)
         context["body"] += provenance.footer(page)
 
     def finish(self, app: Sphinx, error: Exception | None) -> None:
@@ -136,6 +149,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", exercises.unnest_sections, priority=100)
     app.connect("env-updated", build.read)
     app.connect("doctree-resolved", build.tabulate)
+    app.connect("html-page-context", build.offer_notebook, priority=100)
     app.connect("html-page-context", build.dress, priority=900)
     app.connect("build-finished", build.finish, priority=900)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -57,7 +57,8 @@ def forgive_foreign_types(
     There is no page to link it to, and Sphinx looks for one. What somebody wrote as a
     role, in prose or in a docstring, is set as code, and must lead somewhere.
     """
-    listed = node.parent.astext().startswith("Bases: ")  # autodoc writes roles as well
+    # autodoc itself writes roles in these two.
+    listed = node.parent.astext().startswith(("Bases: ", "alias of "))
     written = isinstance(node.next_node(), nodes.literal) and not listed
     foreign = not node.get("reftarget", "").startswith("minifast.")
     python = domain is not None and domain.name == "py"
