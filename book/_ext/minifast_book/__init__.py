@@ -5,10 +5,12 @@ those outputs trustworthy:
 
 - ``fingerprint``, ``available``, ``cache``: outputs are kept in a folder named by all
   they depend on, so a change of the package executes every chapter again;
+- ``execution``: runs the cells, and names what ended them;
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
-- ``gate``: the build fails on what Sphinx would let through;
+- ``gate``: the build fails on what Sphinx would let through, seen in the executed
+  cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``surroundings``, ``console``: the same conditions everywhere, and few words;
@@ -16,8 +18,7 @@ those outputs trustworthy:
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
 (rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
-``BOOK_DRAFT=1`` (the gate speaks but does not fail), ``BOOK_PARTIAL=1`` (some pages are
-left out, so references to them are no fault).
+``BOOK_DRAFT=1`` (the gate speaks but does not fail).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from minifast_book import (
     status,
 )
 from minifast_book.console import Progress
+from minifast_book.execution import Executor
 from minifast_book.harvest import Page, harvest, has_code_cells
 
 if TYPE_CHECKING:
@@ -55,12 +57,14 @@ class Build:
     def __init__(self) -> None:
         self.started = time.time()
         self.progress = Progress()
+        self.executor = Executor()
         self.pages: dict[str, Page] = {}
 
     def begin_page(self, app: Sphinx, docname: str, source: list[str]) -> None:
         """Show that a page with code cells is at work."""
         if has_code_cells(source[0]):
             self.progress.begin(docname)
+            self.executor.page = os.path.relpath(app.env.doc2path(docname))
 
     def end_page(self, app: Sphinx, doctree: nodes.document) -> None:
         """Show how long it took."""
@@ -75,6 +79,19 @@ class Build:
         """Fill in the tables of executed pages."""
         status.fill_tables(app, doctree, docname, self.pages.values())
 
+    def offer_notebook(
+        self,
+        app: Sphinx,
+        pagename: str,
+        templatename: str,
+        context: dict[str, Any],
+        doctree: nodes.document | None,
+    ) -> None:
+        """Let the theme offer the notebook; of itself it does so beside Colab alone."""
+        page = self.pages.get(pagename)
+        if page is not None and page.notebook:
+            context["ipynb_source"] = f"{pagename}.ipynb"
+
     def dress(
         self,
         app: Sphinx,
@@ -87,7 +104,7 @@ class Build:
         page = self.pages.get(pagename)
         if page is None or not page.notebook:
             return
-        repository.point_colab_at_notebook(app.config, pagename, context)
+        repository.point_colab_at_notebook(pagename, context)
         context["body"] += provenance.footer(page)
 
     def finish(self, app: Sphinx, error: Exception | None) -> None:
@@ -99,8 +116,10 @@ class Build:
         cache.forget(app, pages)
         mathjax.copy_files(app.outdir)
         notebooks.write_all(app, pages)
+        lost = report.lost_claims(app, pages)
         report.write(app, pages)
         report.print_table(app, pages)
+        report.print_lost(lost)
         gate.close(app, pages)
 
 
@@ -108,13 +127,14 @@ def adapt(app: Sphinx, config: Config) -> None:
     """Adapt the configuration to this build."""
     # Let the templates here stand before the theme's.
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
-    if os.environ.get("BOOK_PARTIAL"):
+    if gate.is_partial(app):  # references to the pages left out are no fault
         config.suppress_warnings += ["ref", "myst.xref_missing"]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the parts; Sphinx calls this."""
     build = Build()
+    build.executor.install()
     app.setup_extension("sphinx.ext.autodoc")
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
@@ -123,11 +143,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.link_chapters)
     app.connect("autodoc-skip-member", chapters.leave_out)
+    app.connect("warn-missing-reference", chapters.forgive_foreign_types, priority=100)
     app.connect("source-read", build.begin_page)
     app.connect("doctree-read", build.end_page, priority=100)
     app.connect("doctree-read", exercises.unnest_sections, priority=100)
     app.connect("env-updated", build.read)
     app.connect("doctree-resolved", build.tabulate)
+    app.connect("html-page-context", build.offer_notebook, priority=100)
     app.connect("html-page-context", build.dress, priority=900)
     app.connect("build-finished", build.finish, priority=900)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -6,14 +6,13 @@ Markdown cells still hold roles that only Sphinx understands.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
 
-from minifast_book.repository import repository_url
+from minifast_book.repository import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +39,7 @@ def offer_only_executed(app: Sphinx, pages: Iterable[Page]) -> None:
 
 def write_all(app: Sphinx, pages: Iterable[Page]) -> None:
     """Put the notebooks of all executed pages beside the site's sources."""
-    install = _install_command(repository_url(app.config))
+    install = install_command()
     for page in pages:
         if page.notebook is None:
             continue
@@ -52,7 +51,8 @@ def write_all(app: Sphinx, pages: Iterable[Page]) -> None:
 def _readable(page: Page, install: str) -> NotebookNode:
     notebook = nbformat.from_dict(page.notebook)
     cell = nbformat.v4.new_code_cell(install, metadata={"tags": ["install"]})
-    notebook.cells = [cell, *map(nbformat.from_dict, notebook.cells)]
+    first = [cell] if install else []
+    notebook.cells = [*first, *map(nbformat.from_dict, notebook.cells)]
     notebook.nbformat_minor = 5  # the first version whose cells have ids
     notebook.metadata.pop("source_map", None)
     texts = {each["name"]: each.get("text", "") for each in page.left("record")}
@@ -63,13 +63,6 @@ def _readable(page: Page, install: str) -> NotebookNode:
         elif cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if not _is_hidden(out)]
     return notebook
-
-
-def _install_command(url: str) -> str:
-    """Install the very commit that a published site was built from."""
-    commit = os.environ.get("GITHUB_SHA")
-    source = f"git+{url}@{commit}" if commit else f"git+{url}"
-    return f'%pip install -q "minifast @ {source}"'
 
 
 def _plain_markdown(text: str, recorded: dict[str, str]) -> str:

@@ -14,10 +14,3 @@ from minifast_book import notebooks
 )
 def test_roles_become_plain(text, plain):
     assert notebooks._plain_markdown(text, {"time": "1.2 ms"}) == plain
-
-
-def test_a_published_site_installs_its_own_commit(monkeypatch):
-    url = "https://github.com/minifast/minifast"
-    assert notebooks._install_command(url).endswith(f'"minifast @ git+{url}"')
-    monkeypatch.setenv("GITHUB_SHA", "0123abc")
-    assert notebooks._install_command(url).endswith(f'git+{url}@0123abc"')
