@@ -9,6 +9,7 @@ those outputs trustworthy:
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
+- ``markdown``, ``references``, ``citations``: their MyST as plain Markdown;
 - ``gate``: the build fails on what Sphinx would let through, seen in the executed
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``chapters``: what the API pages show, and their links to the chapters;
