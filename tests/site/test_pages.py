@@ -139,9 +139,10 @@ def test_shows_where_each_formula_begins_in_a_narrow_window(opened, width):
 
 
 def test_a_formula_that_scrolls_can_be_reached_by_the_keyboard(opened, width):
-    unreachable = """[...document.querySelectorAll('.math mjx-container')].filter(
-      each => each.scrollWidth > each.clientWidth
-        && each.tabIndex < 0).length"""
+    unreachable = """
+      [...document.querySelectorAll('div.math mjx-container, span.math')]
+        .filter(each => each.scrollWidth > each.clientWidth && each.tabIndex < 0)
+        .length"""
     assert opened.page.evaluate(unreachable) == 0
 
 

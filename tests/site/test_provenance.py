@@ -92,6 +92,15 @@ def repository(page: str) -> str:
 
 
 @pytest.mark.parametrize("page", EXECUTED)
+def test_the_notebook_shows_no_raw_markup(page):
+    cells = [cell for cell in notebook(page).cells if cell.cell_type == "markdown"]
+    text = "\n".join(re.sub(r"(`+)(?!`).+?\1", "`", cell.source) for cell in cells)
+    raw = r"\{[a-z:-]+\}`|^(?:`{3,}|:{3,})\{|:label:|\]\((?!https://)|\$\$ \(|<!--"
+    assert re.findall(raw, text, re.MULTILINE) == []
+    assert text.count("<details>") == text.count("</details>")
+
+
+@pytest.mark.parametrize("page", EXECUTED)
 def test_the_notebook_first_installs_the_package_or_says_how(page):
     first = notebook(page).cells[0]
     if known := repository(page):
