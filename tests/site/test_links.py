@@ -85,7 +85,10 @@ def test_links_do_not_begin_at_the_root_of_the_host():
 
 
 def test_the_sitemap_lists_the_pages_of_the_book_alone():
-    text = (require_site() / "sitemap.xml").read_text(encoding="utf-8")
+    sitemap = require_site() / "sitemap.xml"
+    if public_path() == "/" and not sitemap.exists():
+        pytest.skip("no repository is known, so no address to list pages by")
+    text = sitemap.read_text(encoding="utf-8")
     addresses = re.findall(r"<loc>(.*?)</loc>", text)
     listed = [urlsplit(each).path.removeprefix(public_path()) for each in addresses]
     assert sorted(listed) == sorted(f"{page}.html" for page in CONTENTS)

@@ -54,6 +54,7 @@ def use_repository(app: Sphinx, config: Config) -> None:
     if not url:
         # Without an address there is no map of the site, which is no fault.
         config.suppress_warnings += ["sitemap.configuration"]
+        config.notfound_urls_prefix = "/"  # where make serve has the site
         return
     owner, project = urlsplit(url).path.strip("/").split("/")
     config.html_theme_options |= {

@@ -91,6 +91,7 @@ def test_nothing_is_installed_without_a_commit(tmp_path, monkeypatch):
 
 def test_a_site_without_a_repository_names_none(checkout, config):
     repository.use_repository(None, config)
+    assert config.notfound_urls_prefix == "/"
     assert config.html_theme_options == {}
     assert config.html_baseurl == config.ogp_site_url == ""
 
