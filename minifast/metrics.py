@@ -90,11 +90,27 @@ def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor
         must, fix = "Targets must be integer class indices.", "Use target.long()."
         raise DTypeError(must, named(logits=logits, target=target), fix)
     target = target.long()  # a comparison of bytes would take 156 for -100
-    right, counts = logits.argmax(1) == target, target != ignore_index
+    right = logits.argmax(1) == target
     if ignore_index >= 0:  # else no index of a class is equal to it anyway
-        right &= counts
-    n: Tensor | int = number_if_ready(counts.count_nonzero())
-    return right.count_nonzero() / n
+        right &= target != ignore_index
+    n_right, n = number_if_ready(right.count_nonzero()), n_kept(target, ignore_index)
+    if isinstance(n_right, Tensor):
+        return n_right / n
+    fraction = n_right / n if n else math.nan  # Python divides in a tenth of the time
+    return torch.scalar_tensor(fraction, device=target.device)
+
+
+def n_kept(target: Tensor, ignore_index: int) -> int | Tensor:
+    """Return how many targets are not ``ignore_index``, waiting for no device.
+
+    Shape:
+        target: (...), integer -> an int, or () where only the device knows.
+    """
+    may_be_ignored = ignore_index >= 0 or not target.is_cpu or not target.numel()
+    if not may_be_ignored and target.min().item() >= 0:  # the quickest way to know
+        return target.numel()
+    n: int | Tensor = number_if_ready((target != ignore_index).count_nonzero())
+    return n
 
 
 def _misfit(must: str, logits: Tensor, target: Tensor) -> ShapeError:

@@ -9,7 +9,7 @@ import torch
 
 from minifast.errors import DTypeError, OptionError, ShapeError, describe
 from minifast.losses import cross_entropy
-from minifast.metrics import Average, Mean, Metric, accuracy
+from minifast.metrics import Average, Mean, Metric, accuracy, n_kept
 
 
 def predictions(n, n_classes=5):
@@ -45,6 +45,21 @@ def test_ignored_targets_count_neither_as_right_nor_at_all(ignored, shape):
     assert accuracy(logits, target, ignored) == right.float().mean()
     if ignored == -100:
         assert accuracy(logits, target) == right.float().mean()
+
+
+@pytest.mark.parametrize("ignored", [-100, -1, 0, 2])
+@pytest.mark.parametrize("targets", [[], [0], [2, 1], [-1, 2, 0], [-100, -1], [-100]])
+def test_the_targets_that_are_kept_are_counted(targets, ignored):
+    kept = n_kept(torch.tensor(targets, dtype=torch.int64), ignored)
+    assert kept == len([target for target in targets if target != ignored])
+    assert isinstance(kept, int)
+
+
+@pytest.mark.parametrize("n_right", range(8))
+def test_accuracy_is_rounded_as_torch_rounds(n_right):
+    logits = torch.eye(2)[torch.arange(7).lt(n_right).long()]
+    found = accuracy(logits, torch.ones(7, dtype=torch.int64))
+    assert torch.equal(found, torch.tensor(n_right) / 7)
 
 
 def test_accuracy_of_ignored_targets_only_is_nan():

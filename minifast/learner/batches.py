@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minifast.learner import checks
-from minifast.metrics import number_if_ready
+from minifast.metrics import n_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,11 +82,10 @@ def n_averaged(
     ignored = settings.get("ignore_index", getattr(loss_func, "ignore_index", ignored))
     if ignored is None or target.dtype != torch.int64:
         return target.numel()
-    kept: Tensor = target != ignored
     weight = settings.get("weight", getattr(loss_func, "weight", None))
     if weight is None:
-        n: int | Tensor = number_if_ready(kept.count_nonzero())
-        return n
+        return n_kept(target, ignored)
+    kept: Tensor = target != ignored
     weights: Tensor = weight[torch.where(kept, target, 0)]
     return (weights * kept).sum()
 
