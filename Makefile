@@ -56,7 +56,7 @@ chapter: valid ## Execute and render one chapter: make chapter CH=7
 	$(MAKE) --no-print-directory $(VENV)/.book && mkdir -p _build/chapter && \
 	printf 'format: jb-book\nroot: appendix/bibliography\nchapters:\n- file: %s\n' \
 	  "$$page" > _build/chapter/_toc.yml && \
-	BOOK_PARTIAL=1 $(BUILD) $(STRICT) --toc "$(CURDIR)/_build/chapter/_toc.yml" \
+	$(BUILD) $(STRICT) --toc "$(CURDIR)/_build/chapter/_toc.yml" \
 	  --path-output _build/chapter; status=$$?; \
 	echo "The page: _build/chapter/_build/html/$$page.html"; exit $$status
 
@@ -78,21 +78,17 @@ bench: $(VENV)/.book ## Measure minifast against its peers and the machine's lim
 test: $(VENV)/.test ## Run the tests, without a built book or a browser
 	$(PYTEST) -m "not site" -n auto --maxprocesses 4 --dist loadfile
 
-AXE := node_modules/axe-core/axe.min.js
+test-site: browser $(VENV)/.test $(SITE) ## Test the built site in headless Chromium
+	$(PYTEST) -m site tests/site
 
-test-site: $(VENV)/.test $(SITE) $(AXE) ## Test the built site in headless Chromium
-	@[ -n "$$CHROMIUM" ] || \
+.PHONY: browser
+browser: # looked for first: setting up and building take long
+	@if [ -n "$(CHROMIUM)" ]; then command -v "$(CHROMIUM)" > /dev/null || { \
+	  echo "CHROMIUM=$(CHROMIUM) is no program."; exit 1; }; else \
 	command -v chromium chromium-browser google-chrome google-chrome-stable > /dev/null || { \
 	  echo "The site tests need Chromium: apt install chromium (Debian),"; \
 	  echo "snap install chromium (Ubuntu), brew install --cask chromium (macOS)."; \
-	  echo "Or name its program: CHROMIUM=/path/to/chromium make test-site"; exit 1; }
-	$(PYTEST) -m site tests/site
-
-$(AXE):
-	@command -v npm > /dev/null || { \
-	  echo "The site tests need npm, for axe-core: apt install npm (Debian, Ubuntu),"; \
-	  echo "brew install node (macOS)."; exit 1; }
-	npm install --prefix . --no-save --no-package-lock --no-audit --no-fund axe-core@4.14.1
+	  echo "Or name its program: CHROMIUM=/path/to/chromium make test-site"; exit 1; }; fi
 
 check: lint test ## Lint, types, layers, tests: what a change must pass
 

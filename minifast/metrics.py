@@ -33,6 +33,26 @@ FUNCTIONS = (FunctionType, BuiltinFunctionType)
 AT_ONCE = 64  # how many values with counts on the device are added in one go
 
 
+def number_if_ready(value: Any) -> Any:
+    """Return a number as Python's, if asking for it stops nobody.
+
+    On the CPU a result is there at once, and Python adds numbers up in a fraction of
+    the time that small tensors take. On any other device, asking for it would make the
+    program wait until all that has been queued there is done: so there it stays.
+
+    Args:
+        value: A number, or a tensor with one.
+
+    Shape:
+        value: () -> a float or an int; or () in float64 on its device.
+    """
+    if not isinstance(value, Tensor):
+        return value.item() if hasattr(value, "item") else value
+    if value.is_cpu:
+        return value.detach().item()
+    return value.detach() if value.dtype.is_floating_point else value
+
+
 def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
     """Return the accuracy: the fraction of targets that get the largest logit.
 
@@ -70,10 +90,27 @@ def accuracy(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor
         must, fix = "Targets must be integer class indices.", "Use target.long()."
         raise DTypeError(must, named(logits=logits, target=target), fix)
     target = target.long()  # a comparison of bytes would take 156 for -100
-    right, counts = logits.argmax(1) == target, target != ignore_index
+    right = logits.argmax(1) == target
     if ignore_index >= 0:  # else no index of a class is equal to it anyway
-        right &= counts
-    return right.count_nonzero() / counts.count_nonzero()  # faster than their sums
+        right &= target != ignore_index
+    n_right, n = number_if_ready(right.count_nonzero()), n_kept(target, ignore_index)
+    if isinstance(n_right, Tensor):
+        return n_right / n
+    fraction = n_right / n if n else math.nan  # Python divides in a tenth of the time
+    return torch.scalar_tensor(fraction, device=target.device)
+
+
+def n_kept(target: Tensor, ignore_index: int) -> int | Tensor:
+    """Return how many targets are not ``ignore_index``, waiting for no device.
+
+    Shape:
+        target: (...), integer -> an int, or () where only the device knows.
+    """
+    may_be_ignored = ignore_index >= 0 or not target.is_cpu or not target.numel()
+    if not may_be_ignored and target.min().item() >= 0:  # the quickest way to know
+        return target.numel()
+    n: int | Tensor = number_if_ready((target != ignore_index).count_nonzero())
+    return n
 
 
 def _misfit(must: str, logits: Tensor, target: Tensor) -> ShapeError:
@@ -178,41 +215,37 @@ class Mean:
         Shape:
             value: (), on any device; count: (), on the same.
         """
-        if not isinstance(value, Tensor) or type(count) is not int:
-            self._update_any(value, count)
-            return
-        if value.ndim:
-            raise _too_many(value)
-        if count < 1:
-            whole_number("count", count, 0)
-            return
-        total = self._total
-        if not isinstance(total, Tensor):
-            total = torch.full_like(value, total, dtype=widest_float(value.device))
-            self._total = total
-        # A graph must not be kept; .data drops it in less time than detach() does.
-        total.add_(value.data if value.requires_grad else value, alpha=count)
-        self._count += count
-
-    def _update_any(self, value: Any, count: Any) -> None:
-        """Take in what is not a tensor with an int, the usual case, made fast."""
-        if getattr(value, "ndim", 0):
-            raise _too_many(value)
+        if getattr(value, "ndim", 0) or getattr(count, "ndim", 0):
+            raise _too_many(value if getattr(value, "ndim", 0) else count)
         if not hasattr(value, "__float__"):
             must = "A mean takes in tensors of shape () and numbers."
             raise DTypeError(must, describe(value), "Compute a mean with torch.")
+        number = number_if_ready(value)
         if isinstance(count, Tensor):
-            if count.ndim:
-                raise _too_many(count)
-            value = torch.as_tensor(value, device=count.device)
-            self._waiting.append((value.detach().clone(), count.clone()))
-            if len(self._waiting) == AT_ONCE:
-                self._add_waiting()
-        elif isinstance(value, Tensor):
-            self.update(value, whole_number("count", count, 0))
-        elif count := whole_number("count", count, 0):
-            self._total = self._total + float(value) * count
-            self._count += count
+            count = number_if_ready(count)
+        else:
+            count = whole_number("count", count, 0)
+        if isinstance(count, Tensor):
+            self._wait_with(number, count)
+        elif count:
+            self._add(number, count)
+
+    def _add(self, value: Tensor | float, count: float) -> None:
+        self._count += count
+        if not isinstance(value, Tensor):
+            self._total = self._total + value * count
+            return
+        if not isinstance(self._total, Tensor):
+            dtype = widest_float(value.device)
+            self._total = torch.full_like(value, self._total, dtype=dtype)
+        self._total.add_(value, alpha=count)
+
+    def _wait_with(self, value: Tensor | float, count: Tensor) -> None:
+        """Keep what only the device knows, to be added with many others."""
+        value = torch.as_tensor(value, device=count.device)
+        self._waiting.append((value.detach().clone(), count.clone()))
+        if len(self._waiting) == AT_ONCE:
+            self._add_waiting()
 
     def _add_waiting(self) -> None:
         """Add what waits, in few calls: one by one, each would take half a dozen."""

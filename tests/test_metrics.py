@@ -9,7 +9,7 @@ import torch
 
 from minifast.errors import DTypeError, OptionError, ShapeError, describe
 from minifast.losses import cross_entropy
-from minifast.metrics import Average, Mean, Metric, accuracy
+from minifast.metrics import Average, Mean, Metric, accuracy, n_kept
 
 
 def predictions(n, n_classes=5):
@@ -45,6 +45,21 @@ def test_ignored_targets_count_neither_as_right_nor_at_all(ignored, shape):
     assert accuracy(logits, target, ignored) == right.float().mean()
     if ignored == -100:
         assert accuracy(logits, target) == right.float().mean()
+
+
+@pytest.mark.parametrize("ignored", [-100, -1, 0, 2])
+@pytest.mark.parametrize("targets", [[], [0], [2, 1], [-1, 2, 0], [-100, -1], [-100]])
+def test_the_targets_that_are_kept_are_counted(targets, ignored):
+    kept = n_kept(torch.tensor(targets, dtype=torch.int64), ignored)
+    assert kept == len([target for target in targets if target != ignored])
+    assert isinstance(kept, int)
+
+
+@pytest.mark.parametrize("n_right", range(8))
+def test_accuracy_is_rounded_as_torch_rounds(n_right):
+    logits = torch.eye(2)[torch.arange(7).lt(n_right).long()]
+    found = accuracy(logits, torch.ones(7, dtype=torch.int64))
+    assert torch.equal(found, torch.tensor(n_right) / 7)
 
 
 def test_accuracy_of_ignored_targets_only_is_nan():
@@ -186,17 +201,21 @@ def test_reset_forgets():
     assert metric.value() == 1.0
 
 
-def test_what_is_kept_of_a_loss_is_not_its_graph():
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_what_is_kept_of_a_loss_is_not_its_graph(on_cpu, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: on_cpu))
     logits, target = predictions(10)
     mean = Mean()
     loss = cross_entropy(logits.requires_grad_(), target)
     mean.update(loss, 10)
-    assert not mean._total.requires_grad
+    mean.update(loss, torch.tensor(10))
+    mean._add_waiting()
+    assert not getattr(mean._total, "requires_grad", False)
     loss.backward()
 
     metric = Average(cross_entropy)
     metric.update(logits, target)
-    assert not metric._mean._total.requires_grad
+    assert not getattr(metric._mean._total, "requires_grad", False)
 
 
 def test_a_mean_refuses_more_than_one_number():
@@ -476,8 +495,9 @@ def test_an_average_is_a_metric_and_can_be_copied_half_way():
 
 @pytest.fixture
 def syncs(monkeypatch):
-    """What asks for a number, and so would wait for a GPU."""
+    """What asks for a number, and so would wait if these tensors were on a GPU."""
     calls = []
+    monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda tensor: False))
     for name in (
         *("item", "tolist", "cpu", "numpy", "nonzero"),
         *("__bool__", "__float__", "__int__", "__index__", "__format__", "__iter__"),

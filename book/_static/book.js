@@ -1,11 +1,43 @@
-// A formula wider than the page scrolls in its own box. Readers without a mouse can only
-// scroll what they can reach by the keyboard, so such a box becomes a stop of the tab key.
+// A formula wider than the page scrolls in itself. Readers without a mouse can only scroll
+// what they can reach by the keyboard, so such a formula becomes a stop of the tab key.
 document.addEventListener("DOMContentLoaded", () => {
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      target.toggleAttribute("tabindex", false);
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      const formula = target.querySelector("mjx-container");
+      const box = target.matches("div.math") && formula ? formula : target;
+      box.toggleAttribute("tabindex", false);
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     }
   });
   for (const box of document.querySelectorAll("div.math, span.math")) observer.observe(box);
+});
+
+// Paper is white: a dark page is printed as the light one, with all its colours. Browsers
+// tell of printing by an event, and of a print preview by a media query.
+let shown = null;
+
+const paper = (on) => {
+  const { dataset } = document.documentElement;
+  if (on && shown === null) {
+    shown = dataset.theme;
+    dataset.theme = "light";
+  } else if (!on && shown !== null) {
+    dataset.theme = shown;
+    shown = null;
+  }
+};
+
+window.addEventListener("beforeprint", () => paper(true));
+window.addEventListener("afterprint", () => paper(false));
+window.matchMedia("print").addEventListener("change", (query) => paper(query.matches));
+
+// In tables, paths and dotted names may break between their parts, and nowhere else.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const code of document.querySelectorAll(".bd-article :is(td, th) code .pre")) {
+    const parts = code.textContent.split(/(?<=[/.])(?=\w)/);
+    if (parts.length > 1 && !code.children.length) {
+      const breaks = parts.slice(1).flatMap((part) => [document.createElement("wbr"), part]);
+      code.replaceChildren(parts[0], ...breaks);
+    }
+  }
 });

@@ -9,11 +9,12 @@ Book: ch. 00, "How a number gets onto a page" and "Claims".
 from __future__ import annotations
 
 import html
+from contextlib import suppress
 from dataclasses import dataclass
 
 from minifast.book.machine import in_notebook
 from minifast.book.timing import Timing, format_count, format_time
-from minifast.errors import ClaimError
+from minifast.errors import ClaimError, DTypeError, describe
 
 Value = bool | int | float | str
 
@@ -43,13 +44,19 @@ def claim(sentence: str, holds: bool) -> Claim:
 
     Args:
         sentence: What is claimed; numbers in it are formatted from what was measured.
-        holds: Whether it is true in this run.
+        holds: Whether it is true in this run: a bool, or an array or tensor of
+            exactly one. What Python merely takes for true, such as nan, a tuple or a
+            function that was not called, is refused.
+
+    Shape:
+        holds: a bool, NumPy's or torch's among them, of one element.
 
     Returns:
         An object that a notebook shows as a marked sentence.
 
     Raises:
         ClaimError: If it is not true. The build of the book then fails.
+        DTypeError: If it is no bool.
 
     Book: ch. 00, "Claims".
 
@@ -57,7 +64,7 @@ def claim(sentence: str, holds: bool) -> Claim:
         >>> claim("A sum of squares is never negative.", 3**2 + 4**2 >= 0)
         ✓ A sum of squares is never negative.
     """
-    if not holds:
+    if not _truth(sentence, holds):
         raise ClaimError(
             f"This claim must hold: {sentence}",
             "it is not true in this run",
@@ -65,6 +72,20 @@ def claim(sentence: str, holds: bool) -> Claim:
         )
     leave("claim", f"claim: {sentence}", sentence, sentence=sentence, holds=True)
     return Claim(sentence)
+
+
+def _truth(sentence: str, holds: object) -> bool:
+    value = holds
+    if hasattr(holds, "item"):  # an array or a tensor; without importing either
+        with suppress(ValueError, RuntimeError):  # more than one element, or none
+            value = holds.item()
+    if isinstance(value, bool):
+        return value
+    raise DTypeError(
+        f"The condition of a claim must be True or False: {sentence}",
+        describe(holds),
+        "Pass a comparison; of a tensor with many elements, its .all() or .any().",
+    )
 
 
 @dataclass(frozen=True)

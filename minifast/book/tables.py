@@ -84,7 +84,7 @@ class Table:
         """Write it for a terminal."""
         rows = (self.header, *self.rows) if self.header else ()
         lines = [self.line(row) for row in rows]
-        return "\n".join(lines + [self.note] * bool(self.note))
+        return "\n".join([*lines, self.note] if self.note else lines)
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in self.header)

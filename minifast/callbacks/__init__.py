@@ -1,17 +1,8 @@
-"""What the loop does not do: one idea in a file, each of them a callback.
+"""Callbacks of the package: what the training loop itself does not do.
 
-A smaller ``order`` is called first:
+Their ``order`` at an event comes from one table, ``minifast.learner.Order``.
 
-* -1000 ``Trace``; -100 ``DeviceCallback``, so that everybody sees the batch where it is
-  used; -50 ``MetricsCallback``, so that everybody finds the row filled;
-* -10 ``GradientAccumulation``, which decides whether there is a step; 10
-  ``GradientClip``, which prepares it;
-* 0 ``ParamScheduler``, ``OneCycle``, ``Recorder``, and your own if you say nothing;
-* 60 ``ProgressCallback``, ``CSVLogger``; 70 ``TorchScheduler``; 90 ``Checkpoint``,
-  which saves what all of these have updated; 100 ``EarlyStopping``,
-  ``TerminateOnNaN``; 1000 ``SingleBatch``.
-
-Book: ch. 11 and 12.
+Book: ch. 11, "Who listens to what"; ch. 12.
 """
 
 from __future__ import annotations
@@ -72,6 +63,8 @@ def default_cbs(
         >>> from minifast.metrics import accuracy
         >>> [type(cb).__name__ for cb in default_cbs(accuracy)]
         ['DeviceCallback', 'Recorder', 'MetricsCallback', 'ProgressCallback']
+
+    Book: ch. 11, "Counting without waiting".
     """
     return [
         DeviceCallback(),

@@ -1,4 +1,4 @@
-"""Keep the weights of the last epoch and of the best, and go on after a crash.
+"""Checkpoints: the last epoch and the best in files, and going on after a crash.
 
 Book: ch. 12.
 """

@@ -1,4 +1,4 @@
-"""Train with large batches that do not fit into memory.
+"""Gradient accumulation over several batches, and gradient clipping.
 
 Book: ch. 12.
 """

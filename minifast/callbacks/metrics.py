@@ -1,4 +1,4 @@
-"""The figures of each epoch.
+"""Mean losses, metrics and time of each epoch.
 
 Book: ch. 11, "Counting without waiting".
 """

@@ -1,4 +1,4 @@
-"""What the loss was at each batch, and with which learning rate.
+"""Recorder of the loss and the hyper-parameters of each training batch.
 
 Book: ch. 12, "Recording".
 """

@@ -1,4 +1,4 @@
-"""Hyper-parameters that change from batch to batch.
+"""Schedulers of the learning rate and other hyper-parameters, torch's too.
 
 Book: ch. 12, "The callback that sets it".
 """

@@ -11,6 +11,7 @@ Book: ch. 08.
 from minifast.data.collation import collate
 from minifast.data.datasets import MapDataset, TensorDataset
 from minifast.data.loaders import DataLoader, DataLoaders, TensorLoader
+from minifast.data.randomness import generators_of
 from minifast.data.samplers import BatchSampler, Sampler, SizedIterable
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "TensorDataset",
     "TensorLoader",
     "collate",
+    "generators_of",
 ]

@@ -41,7 +41,7 @@ def unchanged_generators(owner: object) -> Iterator[None]:
     Args:
         owner: What may have generators of its own.
     """
-    restores = [*_global_restores(), *map(_restore, _generators(owner))]
+    restores = [*_global_restores(), *map(_restore, generators_of(owner))]
     try:
         yield
     finally:
@@ -79,8 +79,15 @@ def _restore(generator: Any) -> Restore:
     return partial(generator.set_state, generator.get_state())
 
 
-def _generators(owner: object) -> list[Any]:
-    """Return the generators among the attributes, and theirs, each of them once."""
+def generators_of(owner: object) -> list[Any]:
+    """Return the random number generators that an object holds, each of them once.
+
+    Those of torch, NumPy and Python count, as attributes of the object or of what it
+    holds in turn: a loader's, its sampler's, its data set's.
+
+    Args:
+        owner: Where to look, such as a loader.
+    """
     found, seen, todo = [], set(), [owner]
     while todo:
         each = todo.pop()

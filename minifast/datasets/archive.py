@@ -1,4 +1,4 @@
-"""Unpack a tar archive that may have been made by an enemy.
+"""Safe unpacking of tar archives, which may have been made by an enemy.
 
 Only plain files and folders below one root folder are taken, only those the caller
 wants, and only up to a size. An archive that holds anything else than files and

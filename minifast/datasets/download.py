@@ -1,4 +1,4 @@
-"""Bring one file over HTTP, whole and checked, on a bad connection too.
+"""Download of one file over HTTP, whole and checked, on a bad connection too.
 
 A download grows in a ``.part`` file. If the connection breaks, the next attempt asks
 only for the rest; a server that can't do that starts over. Nothing waits for long on a

@@ -1,7 +1,8 @@
-"""The training loop, its protocol, and what one does with a model around it.
+"""The Learner: a training loop, its callback protocol, prediction and saving.
 
 ``callback`` says what a loop announces and who may listen; ``loop`` holds the loop, in
-one column; ``learner`` adds validation and prediction, ``state`` saving.
+one column; ``learner`` adds validation and prediction, and ``state``, with ``files``
+and ``fitting``, what is saved and taken over again.
 
 Book: ch. 11, "The protocol".
 """

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minifast.learner import checks
+from minifast.metrics import n_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,14 +66,15 @@ def n_averaged(
 
     Shape:
         targets: any shapes, the first tensor counts; without one, the batch's first
-            -> an int, or () where classes may be ignored or weighted.
+            -> an int, or () where only the device knows.
 
     Example:
         >>> padded = torch.tensor([[3, 1, -100], [2, -100, -100]])
         >>> n_averaged(nn.functional.cross_entropy, (), (padded,))
-        tensor(3)
+        3
     """
-    target = next(tensors(targets), None)
+    first = targets[0] if targets else None
+    target = first if isinstance(first, Tensor) else next(tensors(targets), None)
     if target is None:
         return next((tensor.numel() for tensor in tensors(batch)), 0)
     settings = getattr(loss_func, "keywords", {})  # of a functools.partial
@@ -80,10 +82,10 @@ def n_averaged(
     ignored = settings.get("ignore_index", getattr(loss_func, "ignore_index", ignored))
     if ignored is None or target.dtype != torch.int64:
         return target.numel()
-    kept: Tensor = target != ignored
     weight = settings.get("weight", getattr(loss_func, "weight", None))
     if weight is None:
-        return kept.count_nonzero()
+        return n_kept(target, ignored)
+    kept: Tensor = target != ignored
     weights: Tensor = weight[torch.where(kept, target, 0)]
     return (weights * kept).sum()
 

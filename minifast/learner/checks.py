@@ -1,4 +1,4 @@
-"""What must hold before and in a fit, and what is said if it doesn't.
+"""Checks of what a Learner is given, and the errors that they raise.
 
 Book: ch. 11, "The protocol".
 """

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, and states that are written and read as such.
+"""Reading and writing of saved states: replaced as a whole, checked byte for byte.
 
 Book: ch. 11, "Keeping it".
 """

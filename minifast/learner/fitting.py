@@ -1,4 +1,4 @@
-"""Whether weights and an optimizer's state fit a model and an optimizer.
+"""Whether saved weights and an optimizer's state fit a model and an optimizer.
 
 Book: ch. 11, "Keeping it".
 """

@@ -1,4 +1,4 @@
-"""What one does with a model: train it, judge it, use it, keep it.
+"""Learner: a model with its data, loss and optimizer, to train, judge, use and keep.
 
 Book: ch. 11, "The protocol".
 """

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from minifast.data import DataLoaders
-    from minifast.learner.callback import Callback, Event, Handler, Stage, Verb
+    from minifast.learner.callback import Callback, Event, Stage, Verb
 
 
 class TrainingLoop:
@@ -221,7 +221,7 @@ class TrainingLoop:
                 rates don't fit the groups, or the optimizer lacks a parameter.
         """
         n_epochs = whole_number("n_epochs", n_epochs, 1, checks.NO_EPOCHS)
-        with self._listening(cbs), self._scope(CancelFit, "cleanup_fit"):
+        with self._listening(cbs), _Scope(self, CancelFit, "cleanup_fit"):
             checks.check_parameters(self)
             if lr is not None:
                 set_lrs(self.opt, lr)
@@ -244,17 +244,14 @@ class TrainingLoop:
 
     def _pass(self, dl: Iterable[Any], stage: Stage) -> None:
         before, after = STAGES[stage]
-        with self._modes(dl, stage), self._scope(CancelEpoch, "cleanup_pass"):
+        one_batch = _Scope(self, CancelBatch, "cleanup_batch")
+        with self._modes(dl, stage), _Scope(self, CancelEpoch, "cleanup_pass"):
             self.emit(before)
             for self.iter, self.batch in enumerate(dl):
                 self.true_batch = self.batch
                 self.pred = self._n_targets = None  # the last one's memory is free
-                try:  # what _scope does, without its price for each batch
+                with one_batch:
                     self._one_batch()
-                except CancelBatch:
-                    pass
-                finally:
-                    self._clean_up(self._on["cleanup_batch"])
             checks.check_not_empty(self)
             self.emit(after)
 
@@ -331,29 +328,6 @@ class TrainingLoop:
             self.pred, self._n_targets, self.loss = None, None, self.loss.detach()
 
     @contextmanager
-    def _scope(self, signal: type[Cancel], cleanup: Event) -> Iterator[None]:
-        """End at its signal, and clean up whatever ends it."""
-        try:
-            yield
-        except signal as left:
-            if signal is CancelFit:
-                self.stop_reason = str(left)
-        finally:
-            self._clean_up(self._on[cleanup])
-
-    def _clean_up(self, handlers: tuple[Handler, ...]) -> None:
-        """Call all of them, the last first, also those after one that fails."""
-        failed: BaseException | None = None
-        for handler in reversed(handlers):
-            try:
-                handler(self)
-            except BaseException as error:
-                error.__cause__ = error.__cause__ or failed  # neither is lost
-                failed = error
-        if failed is not None:
-            raise failed
-
-    @contextmanager
     def _modes(self, dl: Iterable[Any], stage: Stage) -> Iterator[None]:
         """Set the modes of model and autograd; add to an error where it happened."""
         self.dl, self.n_iter, self.stage = dl, n_batches(dl), stage
@@ -373,6 +347,32 @@ class TrainingLoop:
         finally:
             for module, training in before:
                 module.training = training
+
+
+class _Scope:
+    """A fit, pass or batch: ends at its signal, and cleans up whatever ends it."""
+
+    def __init__(
+        self, loop: TrainingLoop, signal: type[Cancel], cleanup: Event
+    ) -> None:
+        self.loop, self.signal, self.cleanup = loop, signal, cleanup
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        left = isinstance(error, self.signal)
+        if left and self.signal is CancelFit:
+            self.loop.stop_reason = str(error)
+        failed: BaseException | None = None
+        for handler in reversed(self.loop._on[self.cleanup]):
+            try:
+                handler(self.loop)
+            except BaseException as other:
+                other.__cause__ = other.__cause__ or failed  # neither is lost
+                failed = other
+        if failed is not None:
+            raise failed
+        return left
 
 
 def set_mode(model: nn.Module, training: bool) -> list[tuple[nn.Module, bool]]:

@@ -1,4 +1,4 @@
-"""The state of a training: what it consists of, and whether another one fits.
+"""State of a training: what it consists of, and taking over another one as a whole.
 
 All that is taken over is looked at first, so that what does not fit changes nothing.
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from minifast.data import generators_of
 from minifast.errors import DataError, MinifastError, describe
 from minifast.learner.fitting import ALONE, fitting, fitting_optimizer
 
@@ -220,11 +221,9 @@ def random_state(dls: DataLoaders) -> dict[str, Any]:
     """Return where Python's, NumPy's, torch's and the loaders' random numbers are.
 
     Args:
-        dls: The loaders, whose own generators count too.
+        dls: The loaders; generators that they, samplers or data sets hold count too.
 
     Returns:
-        Plain values and tensors. NumPy's global generator is not among them; nothing
-        in this package draws from it.
         Plain values and tensors. Other generators, such as those that
         ``numpy.random.default_rng`` makes, are not among them.
     """
@@ -234,7 +233,7 @@ def random_state(dls: DataLoaders) -> dict[str, Any]:
         "numpy": numpy and _listed(numpy.random.get_state(legacy=False)),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "loaders": [generator.get_state() for generator in _generators(dls)],
+        "loaders": [generator.get_state() for generator in _torchs(dls)],
     }
 
 
@@ -265,7 +264,7 @@ def check_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
         torch.Generator().set_state(state["torch"])
         for i, saved in _cuda_states(state):
             torch.Generator(f"cuda:{i}").set_state(saved)
-        for own, saved in zip(_generators(dls), state["loaders"], strict=False):
+        for own, saved in zip(_torchs(dls), state["loaders"], strict=False):
             torch.Generator(own.device).set_state(saved)
     except Exception as error:
         must = "The state of the random numbers must be one of the same generators."
@@ -292,7 +291,7 @@ def set_random_state(dls: DataLoaders, state: Mapping[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     for i, saved in _cuda_states(state):
         torch.cuda.set_rng_state(saved, i)
-    for generator, saved in zip(_generators(dls), state["loaders"], strict=False):
+    for generator, saved in zip(_torchs(dls), state["loaders"], strict=False):
         generator.set_state(saved)
 
 
@@ -302,14 +301,7 @@ def _cuda_states(state: Mapping[str, Any]) -> list[tuple[int, torch.Tensor]]:
     return list(enumerate(state["cuda"][:n]))
 
 
-def _generators(dls: DataLoaders) -> list[torch.Generator]:
-    """Return the generators of the loaders and their samplers, each of them once."""
-    found: dict[int, torch.Generator] = {}
-    for loader in (dls.train, dls.valid):
-        batch_sampler = getattr(loader, "batch_sampler", None)
-        parts = (loader, getattr(loader, "sampler", None), batch_sampler)
-        for part in (*parts, getattr(batch_sampler, "sampler", None)):
-            generator = getattr(part, "generator", None)
-            if isinstance(generator, torch.Generator):
-                found[id(generator)] = generator
-    return list(found.values())
+def _torchs(dls: DataLoaders) -> list[torch.Generator]:
+    """Return torch's generators of the loaders and of all that these hold."""
+    found = generators_of(dls)
+    return [each for each in found if isinstance(each, torch.Generator)]

@@ -1,4 +1,4 @@
-"""What a model is made of: how its weights begin, and the parts they are in.
+"""Parts of neural networks: the initialization of their weights.
 
 Book: ch. 04 and 05.
 """

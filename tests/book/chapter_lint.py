@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from minifast_book.waivers import loads_data, unexplained
 from myst_nb.core.read import read_myst_markdown_notebook
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,7 @@ class Cell:
     line: int
     source: str
     tags: tuple[str, ...]
+    metadata: dict
 
     def tree(self):
         """Return the parsed source, or None if it is not plain Python."""
@@ -69,7 +71,7 @@ class Chapter:
         notebook = read_myst_markdown_notebook(self.text, add_source_map=True)
         lines = notebook.metadata["source_map"]
         return [
-            Cell(line, cell.source, tuple(cell.metadata.get("tags", ())))
+            Cell(line, cell.source, tuple(cell.metadata.get("tags", ())), cell.metadata)
             for line, cell in zip(lines, notebook.cells, strict=True)
             if cell.cell_type == "code"
         ]
@@ -185,6 +187,19 @@ def the_last_cell_stamps(chapter):
         yield cells[-1].line, "the cell with stamp() needs the tag remove-input"
 
 
+def what_is_switched_off_has_a_reason(chapter):
+    for cell in chapter.cells:
+        for problem in unexplained(cell):
+            yield cell.line, problem
+
+
+def the_stamp_names_the_data(chapter):
+    cells = chapter.cells
+    stamped = bool(cells) and "stamp()" in cells[-1].source
+    if stamped and loads_data(cell.source for cell in cells):
+        yield cells[-1].line, "takes a data set, but stamp() names none"
+
+
 def exercises_have_executed_solutions(chapter):
     cell_lines = [cell.line for cell in chapter.cells]
     solutions = {}
@@ -221,6 +236,8 @@ RULES = [
     imported_names_are_not_overwritten,
     measurements_are_not_typed,
     the_last_cell_stamps,
+    the_stamp_names_the_data,
+    what_is_switched_off_has_a_reason,
     exercises_have_executed_solutions,
     roles_name_the_package,
     length_is_right,

@@ -60,6 +60,12 @@ class FixtureBook:
 
     def build(self, *options, **environment):
         """Build the book in a process of its own, with stand-in data."""
+        process = self.start(*options, **environment)
+        output, _ = process.communicate()
+        return Build(process.returncode, output)
+
+    def start(self, *options, **environment):
+        """Start that process."""
         program = Path(sys.executable).with_name("jupyter-book")
         places = {
             "--config": ROOT / "_config.yml",
@@ -67,14 +73,13 @@ class FixtureBook:
             "--path-output": self.folder,
         }
         named = [part for pair in places.items() for part in pair]
-        done = subprocess.run(
+        return subprocess.Popen(
             [program, "build", self.sources, "-q", *options, *named],
             env=self._environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return Build(done.returncode, done.stdout)
 
     def _environment(self):
         foreign = ("BOOK_", "MINIFAST_", "GITHUB_")
@@ -84,6 +89,7 @@ class FixtureBook:
             "MINIFAST_CACHE": str(self.folder / "data"),
             "MINIFAST_DATA": "standin",
             "BOOK_CACHE": str(self.folder / "outputs"),
+            "GITHUB_REPOSITORY": "",  # whatever the origin of this checkout
         }
 
     def edit(self, file, old, new):

@@ -15,30 +15,59 @@ FAULTS = {
     "image in prose": r"index\.md:5: the image dot\.svg has no alternative text",
     "no stamp": r"faults\.md: has no provenance; end it with a cell that calls stamp",
     "name used twice": r"faults\.md: 2 records or claims are called 'twice'",
-    "overweight": r"faults\.md: the page weighs 1\.6 MB with its images; the budget is",
+    "overweight": r"faults\.md: the page weighs 1\.6 MB with its images and downloads;",
+    "heavy download": r"markup\.md: the page weighs 20\.0 MB with its images and downl",
+    "image without size": r"index\.md:5: the image dot\.svg has no width and height",
+    "another without size": r"markup\.md:\d+: the image dot\.svg has no width and",
+    "no condition": r"no-truth\.md:8: the cell failed: DTypeError: The condition of a "
+    r"claim must be True or False: The loss fell\. \(got: float nan\)",
+    "errors allowed": r"silent\.md:8: the tag raises-exception switches a check off",
+    "stderr allowed": r"silent\.md:14: the tag remove-stderr switches a check off",
+    "cell left out": r"silent\.md:22: the tag skip-execution switches a check off",
+    "warnings off": r"silent\.md:28: simplefilter\(\) silences what the page",
+    "claim caught": r"silent\.md:37: claim\(\) stands where its error is caught: give",
+    "data not named": r"silent\.md: takes a data set, but its stamp names none",
+    "foreign script": r"markup\.md:3: <script> loads from another host: https://exa",
+    "foreign style": r"markup\.md:4: <link> loads from another host: https://example",
+    "foreign frame": r"markup\.md:5: <iframe> loads from another host: //example",
+    "foreign poster": r"markup\.md:6: <video> loads from another host: https://example",
+    "foreign image in a style": r"markup\.md:7: <p> loads from another host: https://ex",
+    "inline script": r"markup\.md:\d+: a script in the page: it belongs into _static",
+    "address of a script": r"markup\.md:10: a script in the attribute href of <a>",
+    "script of an event": r"markup\.md:\d+: a script in the attribute onclick of <p>",
+    "dead link": r"markup\.md:13: a link leads nowhere: nowhere\.html",
+    "dead anchor": r"markup\.md:14: a link leads nowhere: faults\.html#nowhere",
+    "link from the root": r"markup\.md:15: a link begins at the root of the host: /fau",
+    "id used twice": r"markup\.md:16: 2 elements of the page have the id 'twice'",
     "not executed": r"unexecuted\.md: has code cells that were not executed",
 }
 WARNINGS = {
     "reference to nowhere": r"index\.md:3: WARNING: undefined label: 'fig-nowhere'",
     "value never recorded": r"failing\.md:\d+: WARNING: No key 'missing' found",
+    "short role of a class": r"markup\.md:\d+: WARNING: py:class reference target not "
+    r"found: Learnr",
+    "short role of a value": r"markup\.md:\d+: WARNING: py:data reference target not "
+    r"found: NOPE",
     "glue twice": r"faults\.md:\d+: WARNING: glue key 'twice' duplicate",
 }
 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    return FixtureBook("broken", tmp_path_factory.mktemp("broken"))
+    made = FixtureBook("broken", tmp_path_factory.mktemp("broken"))
+    (made.sources / "large.bin").write_bytes(bytes(20_000_000))
+    return made
 
 
 @pytest.fixture(scope="module")
 def first(book):
-    return book.build(*STRICT)
+    return book.build(*STRICT, BOOK_PARTIAL="1")  # once a setting; it changes nothing
 
 
 @pytest.fixture(scope="module")
 def repeated(book, first):
     """A second build, in which warnings would not fail it: the gate does, alone."""
-    return book.build()
+    return book.build(BOOK_PARTIAL="1")
 
 
 @pytest.mark.parametrize("when", ["first", "repeated"])
@@ -67,5 +96,5 @@ def test_sphinx_warns_of_what_it_notices(first, warning):
 
 
 def test_a_page_that_failed_is_executed_again(repeated):
-    assert set(repeated.executed) == {"failing", "false-claim"}
-    assert repeated.kept == ["faults"]
+    assert set(repeated.executed) == {"failing", "false-claim", "no-truth"}
+    assert repeated.kept == ["faults", "silent"]

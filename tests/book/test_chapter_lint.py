@@ -160,6 +160,60 @@ def test_the_stamp():
     assert "stamp()" in problems(rule, "No cell at all.")[0][1]
 
 
+@pytest.mark.parametrize(
+    ("source", "tags"),
+    [
+        ("x = 1", "raises-exception"),
+        ("x = 1", "skip-execution"),
+        ("x = 1", "remove-stderr"),
+        ("warnings.simplefilter('ignore')", ""),
+        ("with warnings.catch_warnings():\n    f()", ""),
+        ("with np.errstate(over='ignore'):\n    f()", ""),
+        ("with redirect_stderr(None):\n    f()", ""),
+        ("logging.disable()", ""),
+        ("try:\n    claim('It fell.', a < b)\nexcept Exception:\n    pass", ""),
+        ("with suppress(Exception):\n    book.claim('It fell.', a < b)", ""),
+    ],
+)
+def test_what_is_switched_off_needs_a_reason(source, tags):
+    rule = chapter_lint.what_is_switched_off_has_a_reason
+    header = f":tags: [{tags}]\n\n" if tags else ""
+    [(line, message)] = problems(rule, cell(source, header))
+    assert line == 7
+    assert "give a :reason:" in message
+    assert not problems(rule, cell(source, f":reason: the page shows it\n{header}"))
+    assert problems(rule, cell(source, f':reason: " "\n{header}'))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "warnings.simplefilter('error')",
+        "try:\n    f()\nexcept ValueError:\n    pass\nclaim('It fell.', a < b)",
+        "try:\n    claim('It fell.', a < b)\nfinally:\n    f()",
+        "with open(path) as file:\n    claim('It is read.', bool(file.read()))",
+    ],
+)
+def test_what_switches_nothing_off(source):
+    rule = chapter_lint.what_is_switched_off_has_a_reason
+    assert not problems(rule, cell(source, ":tags: [remove-input]\n\n"))
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from minifast.datasets import fetch",
+        "from minifast.datasets.mnist import load_mnist",
+    ],
+)
+def test_the_stamp_names_the_data(imports):
+    rule = chapter_lint.the_stamp_names_the_data
+    assert not problems(rule, cell(imports), cell("stamp(mnist.data)"))
+    assert not problems(rule, cell("from minifast.datasets import data_mode"))
+    [(line, _)] = problems(rule, cell(imports), cell("stamp()"))
+    assert line == 11
+
+
 EXERCISE = "```{exercise-start}\n:label: ex-a\n```\nDo it.\n```{exercise-end}\n```"
 SOLUTION = "````{solution-start} ex-a\n````\n%s\n````{solution-end}\n````"
 

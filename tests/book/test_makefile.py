@@ -89,6 +89,15 @@ def test_a_missing_python_is_told(tmp_path):
     assert "There is no program 'pyx'" in output
 
 
+def test_a_missing_browser_is_told_before_the_book_is_built(tmp_path):
+    returncode, output = make(
+        "test-site", f"VENV={tmp_path}/venv", "CHROMIUM=/no/browser"
+    )
+    assert returncode != 0
+    assert "CHROMIUM=/no/browser is no program" in output
+    assert not (tmp_path / "venv").exists()
+
+
 def test_the_locks_pin_every_package_once_and_name_no_place():
     lines = []
     for name in ("book", "test"):

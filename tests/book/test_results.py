@@ -1,10 +1,12 @@
 import sys
 import types
 
+import numpy as np
 import pytest
+import torch
 
 from minifast.book import Timing, claim, record
-from minifast.errors import ClaimError
+from minifast.errors import ClaimError, DTypeError
 
 
 @pytest.fixture
@@ -77,9 +79,49 @@ def test_a_false_claim_raises_and_leaves_nothing(shown):
     assert shown == []
 
 
-def test_a_claim_takes_the_result_of_a_tensor_comparison():
-    import torch
-
-    assert claim("Zero is zero.", torch.zeros(()) == 0).sentence == "Zero is zero."
+@pytest.mark.parametrize(
+    "holds",
+    [
+        True,
+        np.float64(1) > 0,
+        np.array([3]) > 2,
+        torch.zeros(()) == 0,
+        torch.zeros(1, 1) == 0,
+    ],
+    ids=["Python", "NumPy", "array", "tensor", "tensor of rank 2"],
+)
+def test_a_claim_takes_one_bool_of_any_library(holds):
+    assert claim("Zero is zero.", holds).sentence == "Zero is zero."
     with pytest.raises(ClaimError):
-        claim("Zero is one.", torch.zeros(()) == 1)
+        claim("Zero is one.", holds ^ True)
+
+
+NO_CONDITIONS = [
+    float("nan"),
+    (False, "a message"),
+    lambda: False,
+    (x for x in [False]),
+    "False",
+    [False],
+    0.5,
+    1,
+    None,
+    np.float64("nan"),
+    np.array([True, True]),
+    torch.tensor(float("nan")),
+    torch.tensor(1),
+    torch.ones(2, dtype=torch.bool),
+    torch.ones(0, dtype=torch.bool),
+]
+
+
+# Not by their own texts: those of functions differ from one worker to the next.
+@pytest.mark.parametrize("holds", NO_CONDITIONS, ids=lambda value: type(value).__name__)
+def test_what_is_no_bool_is_no_condition(shown, holds):
+    with pytest.raises(DTypeError) as caught:
+        claim("It fell.", holds)
+    must, got, fix = str(caught.value).splitlines()
+    assert must == "The condition of a claim must be True or False: It fell."
+    assert got.startswith("  got: ")
+    assert fix.startswith("  fix: Pass a comparison")
+    assert shown == []

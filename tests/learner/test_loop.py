@@ -350,7 +350,9 @@ def test_the_reason_of_one_fit_is_not_that_of_the_next(make_learner):
 
 
 @pytest.mark.parametrize("event", IN_A_FIT)
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, StopIteration]
+)
 def test_an_error_in_a_handler_comes_out_after_the_clean_up(make_learner, event, error):
     log = Log(**{event: raising(error("boom"))})
     learn = make_learner(log)

@@ -98,6 +98,27 @@ def test_the_state_survives_a_file_and_another_process_like_it(tmp_path):
     assert draws(fresh) == first
 
 
+class Noisy:
+    """A data set that draws from a generator of its own."""
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(3)
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return torch.rand(2, generator=self.generator)
+
+
+def test_a_generator_of_the_data_set_counts_too():
+    dls = DataLoaders(DataLoader(Noisy(), 2))
+    state = random_state(dls)
+    first = torch.cat(list(dls.train))
+    set_random_state(dls, state)
+    assert torch.equal(torch.cat(list(dls.train)), first)
+
+
 def test_loaders_without_generators_are_fine():
     dls = DataLoaders([(torch.zeros(1),)])
     state = random_state(dls)

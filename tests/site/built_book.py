@@ -58,8 +58,10 @@ def parsed_page(page: str) -> BeautifulSoup:
 @cache
 def public_path() -> str:
     """The path below which the site is published, such as ``/minifast/``."""
-    address = parsed_page(CONTENTS[0]).select_one('link[rel="canonical"]')["href"]
-    return urlsplit(address).path.rpartition("/")[0] + "/"
+    link = parsed_page(CONTENTS[0]).select_one('link[rel="canonical"]')
+    if link is None:  # no repository is known, so neither is where the site will be
+        return "/"
+    return urlsplit(link["href"]).path.rpartition("/")[0] + "/"
 
 
 class AsOnPages(SimpleHTTPRequestHandler):

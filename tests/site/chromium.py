@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from importlib import resources
 from urllib.parse import urlsplit
 
-from built_book import ROOT, Missing
+from built_book import Missing
 from playwright.sync_api import Browser, Locator, Page, Response, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -24,7 +24,6 @@ FLAGS = (
     # No name is found except our own server's: the network is cut.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-AXE = "4.14.1"  # the version of axe-core that make test-site installs
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 375, "height": 812}}
 
@@ -135,13 +134,7 @@ def visiting(browser: Browser, base: str, **options) -> Iterator[Visit]:
     context.close()
 
 
-def find_axe() -> Path:
-    """Find axe-core's script where npm puts it."""
-    default = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-    script = Path(os.environ.get("MINIFAST_AXE", default))
-    if not script.exists():
-        raise Missing(
-            f"There is no {script}; get it with: "
-            f"npm install --no-save --no-package-lock axe-core@{AXE}"
-        )
-    return script
+def axe_script() -> str:
+    """Return the source of axe-core, which axe-playwright-python carries."""
+    script = resources.files("axe_playwright_python") / "axe.min.js"
+    return script.read_text(encoding="utf-8")

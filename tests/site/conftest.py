@@ -19,8 +19,8 @@ from built_book import (
 from chromium import (
     PHONE,
     Visit,
+    axe_script,
     chromium,
-    find_axe,
     find_program,
     visiting,
 )
@@ -50,7 +50,7 @@ def browser():
 @pytest.fixture(scope="session")
 def axe():
     """Source of axe-core, which checks pages for readers with disabilities."""
-    return demand(find_axe).read_text(encoding="utf-8")
+    return axe_script()
 
 
 @pytest.fixture(scope="session", params=[*CONTENTS, *SERVICES])

@@ -1,5 +1,6 @@
 """The links of all pages, followed without a browser."""
 
+import re
 from collections import defaultdict
 from functools import cache
 from itertools import pairwise
@@ -7,7 +8,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built_book import CONTENTS, EXECUTED, parsed, parsed_page, require_site
+from built_book import (
+    CONTENTS,
+    EXECUTED,
+    parsed,
+    parsed_page,
+    public_path,
+    require_site,
+)
 
 pytestmark = pytest.mark.site
 
@@ -76,9 +84,19 @@ def test_links_do_not_begin_at_the_root_of_the_host():
     assert not absolute, "\n".join(absolute)
 
 
+def test_the_sitemap_lists_the_pages_of_the_book_alone():
+    sitemap = require_site() / "sitemap.xml"
+    if public_path() == "/" and not sitemap.exists():
+        pytest.skip("no repository is known, so no address to list pages by")
+    text = sitemap.read_text(encoding="utf-8")
+    addresses = re.findall(r"<loc>(.*?)</loc>", text)
+    listed = [urlsplit(each).path.removeprefix(public_path()) for each in addresses]
+    assert sorted(listed) == sorted(f"{page}.html" for page in CONTENTS)
+
+
 def test_documented_names_show_their_source():
     sources = {page for page in reachable() if "_modules" in page.parts}
-    assert any(page.name == "matmul.html" for page in sources)
+    assert any(page.name == "products.html" for page in sources)
 
 
 def neighbours(direction: str) -> list[tuple[str, str]]:

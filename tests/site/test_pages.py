@@ -31,7 +31,47 @@ BEYOND_EDGE = """width => {
 }"""
 
 
-@pytest.fixture(params=[375])
+# Formulas whose first letter the reader does not see: it lies outside the window, or
+# outside the box that the formula scrolls in.
+BEGINS_UNSEEN = """() => {
+  const clips = each => getComputedStyle(each).overflowX !== 'visible';
+  const box = each => clips(each) ? each : box(each.parentElement);
+  const unseen = formula => {
+    const { left, right } = formula.querySelector('mjx-c').getBoundingClientRect();
+    const edges = box(formula).getBoundingClientRect();
+    return left < Math.max(edges.left, 0) - 1
+      || right > Math.min(edges.right, innerWidth) + 1;
+  };
+  return [...document.querySelectorAll('.bd-article mjx-container')]
+    .filter(each => each.offsetWidth && each.querySelector('mjx-c') && unseen(each))
+    .map(each => each.closest('.math').textContent.trim().slice(0, 80));
+}"""
+# Words of code in tables that lie on more than one line. Paths break at their slashes,
+# options at their hyphens.
+TORN = """() => {
+  const torn = [];
+  const words = document.createTreeWalker(document, NodeFilter.SHOW_TEXT, text =>
+    text.parentElement.closest('.bd-article table code') ? 1 : 2);
+  while (words.nextNode()) {
+    for (const { 0: word, index } of words.currentNode.data.matchAll(/[^\\s/.-]+/g)) {
+      const range = document.createRange();
+      range.setStart(words.currentNode, index);
+      range.setEnd(words.currentNode, index + word.length);
+      const lines = new Set([...range.getClientRects()].map(each => each.top));
+      if (lines.size > 1) torn.push(word);
+    }
+  }
+  return torn;
+}"""
+CODE_SIZE, CODE_COLUMNS = 14, 88
+# Code that a reader has to scroll sideways, though its lines are not too long.
+CODE_SCROLLS = """columns => [...document.querySelectorAll('.cell_input pre')]
+  .filter(each => each.scrollWidth > each.clientWidth)
+  .map(each => each.textContent)
+  .filter(text => text.split('\\n').every(line => line.length <= columns))"""
+
+
+@pytest.fixture(params=[360, 375, 414])
 def width(request, opened):
     """Width in pixels of the narrow window that the page is shown in."""
     opened.unfold()
@@ -89,6 +129,35 @@ def test_fits_a_narrow_window(opened, width):
     beyond = opened.page.evaluate(BEYOND_EDGE, width)
     assert not beyond, "\n".join(beyond)
     assert opened.page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_shows_where_each_formula_begins_in_a_narrow_window(opened, width):
+    unseen = opened.page.evaluate(BEGINS_UNSEEN)
+    assert not unseen, "\n".join(unseen)
+    scrolled = "[...document.querySelectorAll('.math, mjx-container')]"
+    assert not opened.page.evaluate(f"{scrolled}.some(each => each.scrollLeft)")
+
+
+def test_a_formula_that_scrolls_can_be_reached_by_the_keyboard(opened, width):
+    unreachable = """
+      [...document.querySelectorAll('div.math mjx-container, span.math')]
+        .filter(each => each.scrollWidth > each.clientWidth && each.tabIndex < 0)
+        .length"""
+    assert opened.page.evaluate(unreachable) == 0
+
+
+def test_tears_no_word_of_code_in_a_table(opened, width):
+    assert opened.page.evaluate(TORN) == []
+
+
+def test_shows_code_in_a_size_and_width_that_one_can_read(opened):
+    opened.unfold()
+    sizes = opened.page.evaluate(
+        """[...document.querySelectorAll('.bd-article pre')].map(each =>
+          parseFloat(getComputedStyle(each).fontSize))"""
+    )
+    assert [size for size in sizes if size < CODE_SIZE] == []
+    assert opened.page.evaluate(CODE_SCROLLS, CODE_COLUMNS) == []
 
 
 @pytest.mark.parametrize("page", [each for each in CONTENTS if "$$" in source(each)])

@@ -1,6 +1,6 @@
 """What readers do with the site: search, unfold, copy, read at night, on a phone."""
 
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import pytest
 from playwright.sync_api import expect
@@ -17,6 +17,16 @@ def test_search_finds_the_chapter_that_explains_the_word(visit):
     results = page.locator("#search-results li")
     expect(results.locator("a[href*='01-matmul.html']").first).to_be_visible()
     assert (visit.errors, visit.failed, visit.foreign) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "word", ["backpropagation", "hyperparameter", "vanishing gradient", "minibatch"]
+)
+def test_search_knows_other_names_for_a_thing(visit, word):
+    page = visit.page
+    page.goto(f"{visit.base}search.html?{urlencode({'q': word})}")
+    found = page.locator("#search-results li a[href*='glossary.html']")
+    expect(found.first).to_be_visible()
 
 
 def test_pages_are_as_dark_as_the_system(visit):
@@ -105,6 +115,62 @@ def test_print_leaves_the_navigation_out_and_unfolds_solutions(visit):
     expect(page.locator(".bd-sidebar-primary")).to_be_hidden()
     expect(page.locator(".bd-header-article")).to_be_hidden()
     expect(page.locator(".solution .exercise-content").first).to_be_visible()
+
+
+# Texts that are pale on white paper: contrast below 4.5 to 1, as in WCAG 2.1, 1.4.3.
+PALE = """() => {
+  const canvas = document.createElement('canvas').getContext('2d');
+  const luminance = colour => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(value => {
+      const c = value / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const texts = document.createTreeWalker(
+    document.querySelector('.bd-article-container'), NodeFilter.SHOW_TEXT);
+  const pale = [];
+  while (texts.nextNode()) {
+    const { data, parentElement: owner } = texts.currentNode;
+    if (!data.trim() || !owner.checkVisibility()) continue;
+    if (1.05 / (luminance(getComputedStyle(owner).color) + 0.05) < 4.5) pale.push(data);
+  }
+  return pale;
+}"""
+
+
+def test_a_dark_page_is_printed_dark_on_white(visit):
+    page = visit.go("01-matmul")
+    visit.colour_scheme("dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    visit.unfold()
+    assert visit.brightness(page.locator("body")) > 0.9
+    assert page.evaluate(PALE) == []
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+
+
+def test_printing_itself_makes_a_dark_page_light_and_dark_again(visit):
+    page = visit.go("01-matmul")
+    visit.colour_scheme("dark")
+    for event, theme in (("beforeprint", "light"), ("afterprint", "dark")):
+        page.evaluate(f"window.dispatchEvent(new Event('{event}'))")
+        assert page.locator("html").get_attribute("data-theme") == theme
+
+
+def test_paper_shows_the_number_of_the_chapter_and_no_buttons(visit):
+    page = visit.go("01-matmul")
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    titles = page.locator("h1:visible").all_inner_texts()
+    assert len(titles) == 1
+    assert titles[0].startswith("1. ")
+    expect(page.locator(".toggle-button:visible, .copybtn:visible")).to_have_count(0)
+    frame = page.locator("div.cell_input").first
+    assert frame.evaluate("each => getComputedStyle(each).breakInside") == "avoid"
 
 
 def test_a_lost_reader_gets_a_page_with_a_way_back(visit):

@@ -8,10 +8,13 @@ those outputs trustworthy:
   that reach it;
 - ``verdicts``, ``incremental``: a build reads only what it must, and leaves the same
   site and the same verdict as one that reads everything;
+- ``execution``: runs the cells, and names what ended them;
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
 - ``notebooks``, ``repository``: executed notebooks to download, and to open in Colab;
-- ``gate``: the build fails on what Sphinx would let through;
+- ``markdown``, ``references``, ``citations``: their MyST as plain Markdown;
+- ``gate``: the build fails on what Sphinx would let through, seen in the executed
+  cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``surroundings``, ``console``: the same conditions everywhere, and few words;
@@ -19,8 +22,7 @@ those outputs trustworthy:
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
 (rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
-``BOOK_DRAFT=1`` (the gate speaks but does not fail), ``BOOK_PARTIAL=1`` (some pages are
-left out, so references to them are no fault).
+``BOOK_DRAFT=1`` (the gate speaks but does not fail).
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from minifast_book import (
 )
 from minifast_book.cache import Outputs
 from minifast_book.console import Progress
+from minifast_book.execution import Executor
 from minifast_book.harvest import Page, harvest
 from minifast_book.moved import keep_previous, settle_previous
 from minifast_book.reach import read_source
@@ -65,6 +68,7 @@ class Build:
         self.outputs = Outputs()
         self.verdicts = Verdicts()
         self.facts: dict[str, dict[str, Any]] = {}  # of the pages being read
+        self.executor = Executor()
         self.pages: dict[str, Page] = {}
         self.written: set[str] = set()
 
@@ -97,10 +101,11 @@ class Build:
         """Look for outputs of a page, and show that it is at work."""
         if not read_source(source[0]).cells:
             return
-        folder = Path(app.env.doc2path(docname)).parent
-        of = self.facts[docname] = self.outputs.depends_on(source[0], folder)
+        path = Path(app.env.doc2path(docname))
+        of = self.facts[docname] = self.outputs.depends_on(source[0], path.parent)
         kept = self.outputs.offer(docname, of)
         self.progress.begin(docname, "" if kept else self.verdicts.reason(docname, of))
+        self.executor.page = os.path.relpath(path)
 
     def end_page(self, app: Sphinx, doctree: nodes.document) -> None:
         """Keep what it gave, and show how long it took."""
@@ -131,6 +136,19 @@ class Build:
         """Fill in the tables of executed pages."""
         status.fill_tables(app, doctree, docname, self.pages.values())
 
+    def offer_notebook(
+        self,
+        app: Sphinx,
+        pagename: str,
+        templatename: str,
+        context: dict[str, Any],
+        doctree: nodes.document | None,
+    ) -> None:
+        """Let the theme offer the notebook; of itself it does so beside Colab alone."""
+        page = self.pages.get(pagename)
+        if page is not None and page.notebook:
+            context["ipynb_source"] = f"{pagename}.ipynb"
+
     def dress(
         self,
         app: Sphinx,
@@ -144,7 +162,7 @@ class Build:
         page = self.pages.get(pagename)
         if page is None or not page.notebook:
             return
-        repository.point_colab_at_notebook(app.config, pagename, context)
+        repository.point_colab_at_notebook(pagename, context)
         context["body"] += provenance.footer(page)
 
     def complete(self, app: Sphinx, error: Exception | None) -> None:
@@ -160,12 +178,15 @@ class Build:
             for name, kept in self.outputs.renew(pages).items():
                 self.verdicts.note(app, name, kept.facts, kept.key)
             executed = [page.name for page in pages if page.notebook]
-            site = self.outputs.close(self.verdicts.facts(executed))
+            whole = not gate.is_partial(app)
+            site = self.outputs.close(self.verdicts.facts(executed), whole=whole)
             notebooks.write_all(app, pages)
+            lost = report.lost_claims(app, pages)
             keep_previous(Path(app.outdir))
             report.write(app, pages, *site)
             settle_previous(Path(app.outdir))
             report.print_table(app, pages)
+            report.print_lost(lost)
             gate.close(app, pages)
             self.verdicts.save_clean()
         self.verdicts.stop_listening()
@@ -176,11 +197,15 @@ def adapt(app: Sphinx, config: Config) -> None:
     """Adapt the configuration to this build."""
     # Let the templates here stand before the theme's.
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
+    if gate.is_partial(app):  # references to the pages left out are no fault
+        app.add_post_transform(partial.LeaveOutside)
+        app.connect("missing-reference", partial.excuse, priority=900)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the parts; Sphinx calls this."""
     build = Build()
+    build.executor.install()
     app.setup_extension("sphinx.ext.autodoc")
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
@@ -189,6 +214,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.link_chapters)
     app.connect("autodoc-skip-member", chapters.leave_out)
+    app.connect("warn-missing-reference", chapters.forgive_foreign_types, priority=100)
     app.connect("builder-inited", build.listen, priority=100)
     app.connect("builder-inited", incremental.recall_links, priority=900)
     app.connect("env-get-outdated", build.find_outdated)
@@ -200,10 +226,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-updated", build.read)
     app.connect("env-get-updated", build.find_dependent, priority=900)
     app.connect("doctree-resolved", build.tabulate)
+    app.connect("html-page-context", build.offer_notebook, priority=100)
     app.connect("html-page-context", build.dress, priority=900)
     app.connect("build-finished", build.complete, priority=100)
     app.connect("build-finished", build.finish, priority=900)
-    if os.environ.get("BOOK_PARTIAL"):
-        app.add_post_transform(partial.LeaveOutside)
-        app.connect("missing-reference", partial.excuse, priority=900)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

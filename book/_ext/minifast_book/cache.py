@@ -186,11 +186,14 @@ class Outputs:
                 self.write(renewed[page.name])
         return renewed
 
-    def close(self, pages: dict[str, dict[str, Any]]) -> tuple[str, dict[str, str]]:
+    def close(
+        self, pages: dict[str, dict[str, Any]], *, whole: bool
+    ) -> tuple[str, dict[str, str]]:
         """Note with which outputs the site was made, and forget the oldest.
 
         Args:
             pages: What the outputs of each page depend on.
+            whole: Whether these are all pages; of single chapters nothing is noted.
 
         Returns:
             The site's fingerprint, and what all its pages depend on.
@@ -199,7 +202,7 @@ class Outputs:
             return os.environ["BOOK_FINGERPRINT"], self.site.get("depends_on", {})
         now = {of["cells"]: fingerprint(of) for of in pages.values()}
         name = fingerprint([self.shared, now])
-        if not os.environ.get("BOOK_PARTIAL"):
+        if whole:
             site = {"depends_on": self.shared, "pages": now}
             write_whole(self.base / name / FACTS, json.dumps(site, indent=1) + "\n")
         self.prune()

@@ -11,8 +11,12 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from docutils import nodes
+
 if TYPE_CHECKING:
+    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
+    from sphinx.domains import Domain
 
 OWN_NAMES = ("minifast.datasets.mnist", "minifast.datasets.standin")
 NAMED = re.compile(r"\bch\. (?P<number>\d\d)\b")
@@ -43,6 +47,22 @@ def leave_out(
         what == "class" and is_told_by_callback(module, owner, name)
     )
     return True if hidden else None
+
+
+def forgive_foreign_types(
+    app: Sphinx, domain: Domain | None, node: pending_xref
+) -> bool | None:
+    """Say nothing of a type of another package in a signature or a list of arguments.
+
+    There is no page to link it to, and Sphinx looks for one. What somebody wrote as a
+    role, in prose or in a docstring, is set as code, and must lead somewhere.
+    """
+    # autodoc itself writes roles in these two.
+    listed = node.parent.astext().startswith(("Bases: ", "alias of "))
+    written = isinstance(node.next_node(), nodes.literal) and not listed
+    foreign = not node.get("reftarget", "").startswith("minifast.")
+    python = domain is not None and domain.name == "py"
+    return True if python and foreign and not written else None
 
 
 def is_handed_out(module: str, name: str) -> bool:

@@ -1,11 +1,15 @@
-"""The images of a built page: which it shows, with what alternative text, how heavy."""
+"""The images of a built page, and what it weighs with all that it brings along."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+
+from minifast_book.links import loads
+from minifast_book.markup import elements, target
+
+SIZE = re.compile(r"(?<![\w-])(width|height)\s*:")
 
 
 @dataclass(frozen=True)
@@ -15,10 +19,13 @@ class Image:
     Attributes:
         src: Its address as the page writes it.
         alt: Its alternative text, empty if there is none.
+        sized: Whether the page says its width and its height, so that the text does
+            not jump when the image arrives.
     """
 
     src: str
     alt: str
+    sized: bool = False
 
     @property
     def name(self) -> str:
@@ -33,28 +40,30 @@ class Image:
 
 def find_images(page: Path) -> list[Image]:
     """Return the images of a page, without those of the theme."""
-    finder = _Finder()
-    finder.feed(page.read_text(encoding="utf-8"))
-    return [image for image in finder.images if "_static/" not in image.src]
+    found = [each.attrs for each in elements(page) if each.tag == "img"]
+    images = [
+        Image(attrs.get("src", ""), attrs.get("alt", ""), _is_sized(attrs))
+        for attrs in found
+    ]
+    return [image for image in images if "_static/" not in image.src]
 
 
 def weigh(page: Path) -> int:
-    """Return the size of a page with its images, in bytes."""
-    files = {_file(page, image) for image in find_images(page)}
-    return sum(file.stat().st_size for file in {page, *files} if file.is_file())
+    """Return the size of a page with its images, other media and downloads, in bytes.
+
+    What a page only links to counts if it is no page: a reader may well load it too.
+    """
+    own = [each for each in elements(page) if each.own or each.tag == "img"]
+    linked = [each.attrs["href"] for each in own if each.attrs.get("href")]
+    brought = [address for each in own for address in loads(each)]
+    files = {target(page, address) for address in [*linked, *brought]}
+    media = {
+        file for file in files - {None} if file.is_file() and file.suffix != ".html"
+    }
+    media = {file for file in media if "_static" not in file.parts}
+    return sum(file.stat().st_size for file in {page.resolve(), *media})
 
 
-def _file(page: Path, image: Image) -> Path:
-    parts = urlsplit(image.src)
-    return page if parts.scheme else (page.parent / unquote(parts.path)).resolve()
-
-
-class _Finder(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.images: list[Image] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "img":
-            values = dict(attrs)
-            self.images.append(Image(values.get("src") or "", values.get("alt") or ""))
+def _is_sized(attrs: dict[str, str]) -> bool:
+    named = {name for name in ("width", "height") if attrs.get(name)}
+    return len(named | set(SIZE.findall(attrs.get("style", "")))) == 2

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minifast.book import table
 from minifast_book.console import say
+from minifast_book.gate import is_partial
 from minifast_book.images import weigh
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
     from minifast_book.harvest import Page
+
+RESULTS = "results.json"
+NUMBER = re.compile(r"\d[\d.,]*(?:e[+-]?\d+)?")
 
 
 def write(
@@ -49,7 +54,32 @@ def write(
         for page in executed
     }
     _write_json(Path(app.outdir, "execution.json"), execution)
-    _write_json(Path(app.outdir, "results.json"), results)
+    _write_json(Path(app.outdir, RESULTS), results)
+
+
+def lost_claims(app: Sphinx, pages: list[Page]) -> list[str]:
+    """Name the claims that the last build of a page made and this one did not.
+
+    To be asked before ``write``. It is told and fails nothing, since a claim may be
+    taken away on purpose; the next build has forgotten it. Numbers in a sentence don't
+    count, they are measured anew. A page that broke off is told by the gate.
+    """
+    before = _read_json(Path(app.outdir, RESULTS))
+    lost = []
+    for page in pages:
+        if page.notebook and not page.error:
+            now = {_wording(each["sentence"]) for each in page.left("claim")}
+            then = before.get(page.name, {}).get("claims", [])
+            place = os.path.relpath(page.source)
+            lost += [f"{place}: {each}" for each in then if _wording(each) not in now]
+    return lost
+
+
+def print_lost(claims: list[str]) -> None:
+    """Print them below the table."""
+    if claims:
+        lines = "\n  ".join(claims)
+        say(f"The last build claimed what this one does not:\n  {lines}\n")
 
 
 def print_table(app: Sphinx, pages: list[Page]) -> None:
@@ -67,7 +97,7 @@ def print_table(app: Sphinx, pages: list[Page]) -> None:
     seconds = sum(page.seconds for page in executed if page.fresh)
     root = Path(app.outdir, f"{app.config.root_doc}.html")
     note = f"executed now: {seconds:.1f} s"
-    if not os.environ.get("BOOK_PARTIAL"):
+    if not is_partial(app):
         note += f"\nThe site: {os.path.relpath(root)}"
     header = ["page", "time", "weight", "outputs"]
     say(f"\n{table(header, rows, min_width=8, note=note)}\n")
@@ -89,3 +119,15 @@ def _execution(page: Page) -> dict[str, Any]:
 def _write_json(path: Path, content: object) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no build before this one, or it was cut off
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _wording(sentence: str) -> str:
+    return NUMBER.sub("#", sentence)

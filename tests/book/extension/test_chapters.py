@@ -1,7 +1,9 @@
 from types import SimpleNamespace
 
 import pytest
-from minifast_book.chapters import leave_out, link_chapters
+from docutils import nodes
+from minifast_book.chapters import forgive_foreign_types, leave_out, link_chapters
+from sphinx.addnodes import literal_emphasis, pending_xref
 
 import minifast.callbacks
 import minifast.losses  # noqa: F401  (autodoc would have imported it)
@@ -58,3 +60,26 @@ def test_a_page_shows_what_readers_can_import_from_the_room(module, name, left_o
 )
 def test_what_a_callback_overrides_is_told_once(module, owner, name, left_out):
     assert is_left_out(module, name, owner) is left_out
+
+
+@pytest.mark.parametrize(
+    ("target", "before", "kind", "forgiven"),
+    [
+        ("torch.Tensor", "", nodes.Text, True),
+        ("torch.Tensor", "", literal_emphasis, True),
+        ("enum.IntEnum", "Bases: ", nodes.literal, True),
+        ("collections.abc.Callable", "alias of ", nodes.literal, True),
+        ("Learnr", "See ", nodes.literal, None),
+        ("torch.Tensor", "See ", nodes.literal, None),
+        ("minifast.nothing", "", nodes.Text, None),
+    ],
+)
+def test_a_role_must_lead_somewhere_and_a_foreign_type_need_not(
+    target, before, kind, forgiven
+):
+    text = kind(target) if kind is nodes.Text else kind("", target)
+    node = pending_xref("", text, reftarget=target)
+    nodes.paragraph("", "", nodes.Text(before), node)
+    domain = SimpleNamespace(name="py")
+    assert forgive_foreign_types(None, domain, node) is forgiven
+    assert forgive_foreign_types(None, None, node) is None

@@ -42,3 +42,20 @@ def test_an_execution_that_broke_off_without_an_output_is_told(tmp_path):
     page = Page("page", "A page", source, source, notebook, error="CellTimeoutError")
     [problem] = gate._failures(page, "page.md")
     assert problem == "page.md: the execution broke off: CellTimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("contents", "partial"),
+    [
+        ("_build/chapter/_toc.yml", True),
+        ("_toc.yml", False),
+        ("book/_toc.yml", False),
+    ],
+)
+def test_the_place_of_its_contents_tells_a_part_of_the_book(
+    app, tmp_path, monkeypatch, contents, partial
+):
+    monkeypatch.setenv("BOOK_PARTIAL", "1")  # once a setting; it changes nothing
+    app.srcdir = tmp_path / "_build" / "checkout" / "book"
+    app.config.external_toc_path = str(app.srcdir.parent / contents)
+    assert gate.is_partial(app) is partial

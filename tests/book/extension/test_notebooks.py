@@ -1,23 +1,69 @@
+from types import SimpleNamespace
+
+import nbformat
 import pytest
 from minifast_book import notebooks
+from minifast_book.markdown import Converter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from pybtex.database import parse_string
 
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("It takes {glue:text}`time`.", "It takes 1.2 ms."),
-        ("See {numref}`fig-line`.", "See `fig-line`."),
-        ("Call {py:func}`~minifast.book.claim`.", "Call `minifast.book.claim`."),
-        ("See {doc}`the next chapter <02-forward>`.", "See the next chapter."),
-        ("Braces {x} and `code` stay.", "Braces {x} and `code` stay."),
-    ],
+WORKS = parse_string(
+    "@misc{bee, author = {Bee, B.}, title = {Honey}, year = {2001}}", "bibtex"
 )
-def test_roles_become_plain(text, plain):
-    assert notebooks._plain_markdown(text, {"time": "1.2 ms"}) == plain
 
 
-def test_a_published_site_installs_its_own_commit(monkeypatch):
-    url = "https://github.com/minifast/minifast"
-    assert notebooks._install_command(url).endswith(f'"minifast @ git+{url}"')
-    monkeypatch.setenv("GITHUB_SHA", "0123abc")
-    assert notebooks._install_command(url).endswith(f'git+{url}@0123abc"')
+def readable(*cells, page="01-a"):
+    notebook = new_notebook(cells=cells, metadata={"source_map": [1]})
+    plain = notebooks.readable(notebook, Converter(page, works=WORKS))
+    nbformat.validate(plain)
+    return plain
+
+
+def test_a_notebook_installs_its_own_commit_or_says_how(monkeypatch):
+    monkeypatch.setattr(notebooks, "install_command", lambda: "%pip install -q x")
+    first = notebooks._install_cell()
+    assert (first.cell_type, first.source) == ("code", "%pip install -q x")
+    monkeypatch.setattr(notebooks, "install_command", lambda: "")
+    first = notebooks._install_cell()
+    assert first.cell_type == "markdown"
+    assert "`pip install .`" in first.source
+
+
+@pytest.mark.parametrize("page", ["01-été", "a page. (2)", "x" * 100, "api/a"])
+def test_cell_ids_are_valid_on_any_page(page):
+    plain = readable(new_markdown_cell("A"), new_code_cell("1"), page=page)
+    assert [cell.id for cell in plain.cells] == ["cell-0", "cell-1"]
+
+
+def test_the_caption_of_a_figure_stands_below_its_cell():
+    figure = {"name": "fig-a", "caption": "Bees {cite:p}`bee`."}
+    cell = new_code_cell("draw()", metadata={"mystnb": {"figure": figure}})
+    _, caption, _, works = readable(cell, new_code_cell("1")).cells
+    assert caption.cell_type == "markdown"
+    assert caption.source == "*Figure.* Bees (Bee, 2001)."
+    assert works.source.startswith("## References")
+
+
+def test_the_works_cited_are_listed_at_the_end():
+    plain = readable(new_markdown_cell("{cite:t}`bee` and {cite:t}`bee`"))
+    assert plain.cells[-1].source == "## References\n\n- B. Bee. Honey. 2001."
+    assert len(readable(new_markdown_cell("None")).cells) == 1
+
+
+def test_code_of_a_solution_is_folded():
+    _, inside, outside = readable(
+        new_markdown_cell("```{solution-start} ex-a\n```"),
+        new_code_cell("1"),
+        new_markdown_cell("```{solution-end}\n```"),
+        new_code_cell("2"),
+    ).cells
+    assert inside.metadata["jupyter"]["source_hidden"]
+    assert "jupyter" not in outside.metadata
+
+
+def test_macros_are_those_without_arguments():
+    tex = {"macros": {"R": r"\mathbb{R}", "abs": [r"|#1|", 1]}}
+    config = SimpleNamespace(mathjax3_config={"tex": tex})
+    assert notebooks._macros(SimpleNamespace(config=config)) == {"R": r"\mathbb{R}"}
+    config.mathjax3_config = None
+    assert notebooks._macros(SimpleNamespace(config=config)) == {}

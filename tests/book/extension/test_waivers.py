@@ -1,0 +1,36 @@
+import pytest
+from minifast_book.waivers import loads_data, unexplained
+from nbformat.v4 import new_code_cell
+
+
+def test_each_thing_that_is_switched_off_is_told():
+    source = (
+        "warnings.simplefilter('ignore')\ntry:\n    claim('a', b)\nexcept E:\n    f()"
+    )
+    cell = new_code_cell(source, metadata={"tags": ["raises-exception", "hide-input"]})
+    told = [problem.split()[:3] for problem in unexplained(cell)]
+    assert told == [
+        ["the", "tag", "raises-exception"],
+        ["simplefilter()", "silences", "what"],
+        ["claim()", "stands", "where"],
+    ]
+    cell.metadata["reason"] = "the page shows it"
+    assert not list(unexplained(cell))
+
+
+def test_what_is_no_python_is_left_to_others():
+    assert not list(unexplained(new_code_cell("%magic")))
+
+
+@pytest.mark.parametrize(
+    ("source", "loads"),
+    [
+        ("from minifast.datasets import fetch", True),
+        ("from minifast.datasets.mnist import load_mnist as load", True),
+        ("from minifast.datasets import data_mode", False),
+        ("from elsewhere import fetch", False),
+        ("%magic", False),
+    ],
+)
+def test_what_a_page_imports_tells_whether_it_takes_data(source, loads):
+    assert loads_data(["x = 1", source]) is loads
