@@ -128,7 +128,7 @@ class Build:
     def find_dependent(self, app: Sphinx, env: BuildEnvironment) -> set[str]:
         """Name the pages to write although they were not read."""
         before, self.verdicts.targets = self.verdicts.targets, incremental.targets(env)
-        if self.verdicts.targets != before:
+        if self.verdicts.targets != before or incremental.lacks_index(app):
             return set(env.found_docs)
         return status.pages_with_table(env) if self.verdicts.read else set()
 
@@ -164,6 +164,11 @@ class Build:
             return
         repository.point_colab_at_notebook(pagename, context)
         context["body"] += provenance.footer(page)
+
+    def index(self, app: Sphinx) -> list[tuple[str, dict[str, Any], str]]:
+        """Complete the search index before it is written; add no pages."""
+        incremental.complete_index(app, self.written)
+        return []
 
     def complete(self, app: Sphinx, error: Exception | None) -> None:
         """Make up for what extensions leave undone when only some pages are written."""
@@ -228,6 +233,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", build.tabulate)
     app.connect("html-page-context", build.offer_notebook, priority=100)
     app.connect("html-page-context", build.dress, priority=900)
+    app.connect("html-collect-pages", build.index)
     app.connect("build-finished", build.complete, priority=100)
     app.connect("build-finished", build.finish, priority=900)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

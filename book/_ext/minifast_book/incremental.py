@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import copy
 import queue
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import myst_nb.sphinx_ext
 import sphinx_exercise
 import sphinx_sitemap
+from sphinx.search import js_index
+from sphinx.util.index_entries import split_index_msg
 from sphinx_codeautolink.extension import SphinxCodeAutoLink
 
 from minifast_book import mathjax
@@ -76,6 +79,42 @@ def list_all_pages(app: Sphinx) -> None:
         if "_static" not in page.relative_to(outdir).parts:
             name = page.relative_to(outdir).with_suffix("").as_posix()
             sphinx_sitemap.add_html_link(app, name, None, None, None)
+
+
+def complete_index(app: Sphinx, written: set[str]) -> None:
+    """Give the search index what Sphinx forgets of the pages that were not written.
+
+    It takes their words from the last index, but not their index entries, and it keeps
+    the words that no page has any more.
+    """
+    indexer = app.builder.indexer  # type: ignore[attr-defined]
+    of_pages = app.env.domaindata["index"]["entries"]
+    for name in set(of_pages) - written:
+        indexer._index_entries[name] = sorted(_spelled_out(of_pages[name]))
+    indexer._index_entries = dict(sorted(indexer._index_entries.items()))
+    for words in (indexer._mapping, indexer._title_mapping):
+        for word in [word for word, pages in words.items() if not pages]:
+            del words[word]
+
+
+def _spelled_out(entries: Iterable[tuple[str, ...]]) -> set[tuple[str, str, str]]:
+    """Return index entries as the search index has them, one for each of their names."""
+    found = set()
+    for kind, value, target, main, _ in entries:
+        with suppress(ValueError):  # no such kind: Sphinx leaves it out, too
+            names = split_index_msg(kind, value)
+            found |= {(name, target or "", main) for name in names}
+    return found
+
+
+def lacks_index(app: Sphinx) -> bool:
+    """Tell whether the last search index is damaged or gone, so that all are needed."""
+    try:
+        text = Path(app.outdir, "searchindex.js").read_text(encoding="utf-8")
+        js_index.loads(text)
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def remove_pages(app: Sphinx, names: Iterable[str]) -> None:

@@ -147,13 +147,13 @@ def test_a_site_is_rebuilt_from_the_outputs_that_it_names(
     app, outputs, tmp_path, notebook, monkeypatch
 ):
     kept = keep(outputs, tmp_path, notebook)
-    name, depends_on = outputs.close({"page": kept.facts})
+    name, depends_on = outputs.close({"page": kept.facts}, whole=True)
     outputs.release()
     monkeypatch.setenv("MINIFAST_SCALE", "full")
     monkeypatch.setenv("BOOK_FINGERPRINT", name)
     later = again(app)
     assert later.offer("page", later.depends_on(PAGE, tmp_path)) == kept
-    assert later.close({}) == (name, depends_on)
+    assert later.close({}, whole=True) == (name, depends_on)
     other = later.depends_on(PAGE.replace("mnist", "other"), tmp_path)
     assert later.offer("page", other) is None
 
@@ -163,9 +163,9 @@ def test_a_damaged_list_of_a_sites_outputs_costs_an_execution(
     app, outputs, tmp_path, notebook, monkeypatch, content
 ):
     kept = keep(outputs, tmp_path, notebook)
-    name, _ = outputs.close({"page": kept.facts})
+    name, _ = outputs.close({"page": kept.facts}, whole=True)
     (outputs.base / name / cache.FACTS).write_text(content)
-    outputs.close({"page": {**kept.facts, "cells": "others"}})
+    outputs.close({"page": {**kept.facts, "cells": "others"}}, whole=True)
     outputs.release()
     monkeypatch.setenv("BOOK_FINGERPRINT", name)
     later = again(app)
@@ -180,7 +180,7 @@ def test_only_the_last_sites_are_kept_with_their_outputs(
     for age in range(9):
         text = PAGE.replace("kernelspec: x", f"kernelspec: {age}")
         kept = keep(outputs, tmp_path, notebook, text)
-        site, _ = outputs.close({"page": kept.facts})
+        site, _ = outputs.close({"page": kept.facts}, whole=True)
         names.append((kept.key, site))
         for file in (outputs.file(kept.key), outputs.base / site / cache.FACTS):
             os.utime(file, (1_000_000 + age, 1_000_000 + age))
@@ -191,9 +191,9 @@ def test_only_the_last_sites_are_kept_with_their_outputs(
     assert kept == [key for key, _ in names[-cache.KEPT - 1 :]]
 
 
-def test_a_single_chapter_is_no_site(outputs, tmp_path, notebook, monkeypatch):
-    monkeypatch.setenv("BOOK_PARTIAL", "1")
-    name, _ = outputs.close({"page": keep(outputs, tmp_path, notebook).facts})
+def test_a_single_chapter_is_no_site(outputs, tmp_path, notebook):
+    kept = keep(outputs, tmp_path, notebook)
+    name, _ = outputs.close({"page": kept.facts}, whole=False)
     assert not (outputs.base / name).exists()
 
 
