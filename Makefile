@@ -13,7 +13,8 @@ override SCALE := $(or $(value SCALE),$(value MINIFAST_SCALE),small)
 override DATA := $(or $(value DATA),$(value MINIFAST_DATA),auto)
 override PORT := $(or $(value PORT),8000)
 override CH := $(value CH)
-export SCALE DATA PORT CH
+override CHROMIUM := $(value CHROMIUM)
+export SCALE DATA PORT CH CHROMIUM
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,11 +54,10 @@ chapter: valid ## Execute and render one chapter: make chapter CH=7
 	  echo "There is no chapter '$$CH'. Name one by its number, as in make chapter CH=1:"; \
 	  ls book | sed -n 's/^\([0-9].*\)\.md$$/  \1/p'; exit 1; \
 	fi; \
-	$(MAKE) --no-print-directory $(VENV)/.book && mkdir -p _build/chapter && \
+	toc=_build/chapter/toc/$$page.yml; mkdir -p "$${toc%/*}" && \
 	printf 'format: jb-book\nroot: appendix/bibliography\nchapters:\n- file: %s\n' \
-	  "$$page" > _build/chapter/_toc.yml && \
-	$(BUILD) $(STRICT) --toc "$(CURDIR)/_build/chapter/_toc.yml" \
-	  --path-output _build/chapter; status=$$?; \
+	  "$$page" > "$$toc" && $(MAKE) --no-print-directory $(VENV)/.book && \
+	$(BUILD) $(STRICT) --toc "$(CURDIR)/$$toc" --path-output _build/chapter; status=$$?; \
 	echo "The page: _build/chapter/_build/html/$$page.html"; exit $$status
 
 diff: ## Show which recorded numbers and claims the last builds moved
@@ -83,8 +83,8 @@ test-site: browser $(VENV)/.test $(SITE) ## Test the built site in headless Chro
 
 .PHONY: browser
 browser: # looked for first: setting up and building take long
-	@if [ -n "$(CHROMIUM)" ]; then command -v "$(CHROMIUM)" > /dev/null || { \
-	  echo "CHROMIUM=$(CHROMIUM) is no program."; exit 1; }; else \
+	@if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM" > /dev/null || { \
+	  echo "CHROMIUM=$$CHROMIUM is no program."; exit 1; }; else \
 	command -v chromium chromium-browser google-chrome google-chrome-stable > /dev/null || { \
 	  echo "The site tests need Chromium: apt install chromium (Debian),"; \
 	  echo "snap install chromium (Ubuntu), brew install --cask chromium (macOS)."; \
