@@ -42,7 +42,8 @@ help: ## List the targets and variables
 	@printf '\nVariables: SCALE=small|full  DATA=auto|real|standin  PYTHON=python3  PORT=8000\n'
 
 book: valid $(VENV)/.book ## Execute the chapters and build the site into _build/html
-	$(BUILD) $(WHOLE) --path-output .
+	@PYTHONPATH=book/_ext $(BIN)/python -m minifast_book book _build || \
+	  $(BUILD) $(WHOLE) --path-output .
 
 chapter: valid ## Execute and render one chapter: make chapter CH=7
 	@case "$$CH" in \

@@ -6,12 +6,15 @@ read if the build shows its line; it is executed if the line says why.
 
 import filecmp
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fixture_book import STRICT, FixtureBook, read_json
+from fixture_book import ROOT, STRICT, FixtureBook, read_json
 
 HEAD = """---
 jupytext:
@@ -91,6 +94,34 @@ def test_an_unchanged_book_is_not_read(desk):
     assert set(build.kept) == {"01-first", "03-recorder", "04-clip"}
     assert differing(desk, site) == []
     shutil.rmtree(site)
+
+
+def is_unchanged(desk):
+    """Ask as ``make book`` does, in a process of its own."""
+    environment = desk._environment()
+    path = os.pathsep.join([environment["PYTHONPATH"], str(ROOT / "book" / "_ext")])
+    done = subprocess.run(
+        [sys.executable, "-m", "minifast_book", desk.sources, desk.folder / "_build"],
+        cwd=desk.folder,
+        env=environment | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert ("Nothing has changed" in done.stdout) is (done.returncode == 0)
+    return done.returncode == 0
+
+
+def test_a_build_that_found_no_fault_need_not_be_repeated(desk):
+    assert is_unchanged(desk)
+    page = desk.sources / "02-example.md"
+    desk.edit(page, "This page", "{ref}`nowhere` This page")
+    assert not is_unchanged(desk)
+    rebuild(desk, expected=1)
+    assert not is_unchanged(desk)  # it would be as red as it was
+    desk.edit(page, "{ref}`nowhere` This page", "This page")
+    rebuild(desk)
+    assert is_unchanged(desk)
 
 
 def differing(desk, site):

@@ -7,7 +7,8 @@ those outputs trustworthy:
   made of all they depend on, so a change of the package executes just the chapters
   that reach it;
 - ``verdicts``, ``incremental``: a build reads only what it must, and leaves the same
-  site and the same verdict as one that reads everything;
+  site and the same verdict as one that reads everything; ``unchanged`` tells in a
+  moment that nothing need be read;
 - ``execution``: runs the cells, and names what ended them;
 - ``harvest``: reads the executed notebooks, with what ``minifast.book`` left in them;
 - ``provenance``, ``status``: each page says on what it was executed, one page says all;
@@ -17,7 +18,9 @@ those outputs trustworthy:
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
-- ``surroundings``, ``console``: the same conditions everywhere, and few words;
+- ``moved``: what ``make diff`` shows; ``partial``: what ``make chapter`` leaves out;
+- ``surroundings``: the same conditions everywhere; ``console``: few words;
+- ``files``: small files that are never half there;
 - ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
@@ -35,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 from minifast_book import (
     chapters,
     exercises,
+    fingerprint,
     gate,
     incremental,
     notebooks,
@@ -43,6 +47,7 @@ from minifast_book import (
     report,
     repository,
     status,
+    unchanged,
 )
 from minifast_book.cache import Outputs
 from minifast_book.console import Progress
@@ -64,6 +69,7 @@ class Build:
 
     def __init__(self) -> None:
         self.started = time.time()
+        self.began_with = ""
         self.progress = Progress()
         self.outputs = Outputs()
         self.verdicts = Verdicts()
@@ -76,6 +82,8 @@ class Build:
         """Wait for other builds, and choose where outputs are kept."""
         self.outputs.choose(app, config)
         self.started = time.time()
+        self.began_with = unchanged.state(Path(app.srcdir))
+        unchanged.forget(Path(app.outdir).parent)
 
     def listen(self, app: Sphinx) -> None:
         """Recall what is known of each page."""
@@ -194,6 +202,9 @@ class Build:
             report.print_lost(lost)
             gate.close(app, pages)
             self.verdicts.save_clean()
+            in_order = self.verdicts.all_clean and not app.statuscode
+            if in_order and self.began_with == unchanged.state(Path(app.srcdir)):
+                unchanged.remember(Path(app.outdir).parent, self.began_with)
         self.verdicts.stop_listening()
         self.outputs.release()
 
@@ -236,4 +247,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-collect-pages", build.index)
     app.connect("build-finished", build.complete, priority=100)
     app.connect("build-finished", build.finish, priority=900)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}
+    parallel = {"parallel_read_safe": False, "parallel_write_safe": False}
+    return {"version": "1", "env_version": fingerprint.version(), **parallel}

@@ -1,12 +1,17 @@
-"""Print a fingerprint of all that any page may depend on, for the key of a cache in CI.
+"""Succeed if nothing has changed since the last build: ``make book`` asks this first.
 
-``PYTHONPATH=book/_ext python -m minifast_book``
+``PYTHONPATH=book/_ext python -m minifast_book BOOK BUILD``
 """
 
-from minifast_book.available import describe
+import sys
+from pathlib import Path
+
 from minifast_book.console import say
-from minifast_book.fingerprint import facts, fingerprint, sources
+from minifast_book.unchanged import is_unchanged
 
 if __name__ == "__main__":
-    everything = sources().everything()
-    say(fingerprint([facts(), everything, describe("", everything)]))
+    sources, build = map(Path, sys.argv[1:])
+    if not is_unchanged(sources.absolute(), build.absolute()):
+        sys.exit(1)
+    say("Nothing has changed since the last build, which found the book in order.")
+    say(f"The site: {build / 'html' / 'index.html'}")

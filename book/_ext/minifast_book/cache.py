@@ -25,6 +25,7 @@ from jupyter_cache.base import CacheBundleIn
 
 from minifast_book.available import describe
 from minifast_book.console import say
+from minifast_book.files import read_json, write_json, write_whole
 from minifast_book.fingerprint import facts, fingerprint, sources
 from minifast_book.reach import digest, read_source
 from minifast_book.surroundings import settle
@@ -204,7 +205,7 @@ class Outputs:
         name = fingerprint([self.shared, now])
         if whole:
             site = {"depends_on": self.shared, "pages": now}
-            write_whole(self.base / name / FACTS, json.dumps(site, indent=1) + "\n")
+            write_json(self.base / name / FACTS, site)
         self.prune()
         return name, self.shared
 
@@ -256,29 +257,6 @@ def rebuilding() -> bool:
 def forced() -> bool:
     """Tell whether all pages are to be executed, whatever is kept."""
     return os.environ.get("BOOK_EXECUTE") == "force"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return what a file says; nothing if it can't be read."""
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file as a whole, so that nobody ever reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def by_age(files: Iterable[Path]) -> list[Path]:

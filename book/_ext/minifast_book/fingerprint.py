@@ -44,6 +44,19 @@ def fingerprint(of: object) -> str:
     return digest(json.dumps(of, sort_keys=True).encode())
 
 
+def version() -> int:
+    """Return a number for the extension's own code and the packages beside it.
+
+    When one of them changes, pages are no longer what they would make of the sources:
+    Sphinx forgets them all and reads them again, with the outputs that were kept.
+    """
+    files = [file for file in Path(__file__).parent.rglob("*") if file.is_file()]
+    own = [file for file in files if file.suffix != ".pyc"]
+    locks = sorted((ROOT / "requirements").glob("*.txt"))
+    of = [digest(file.read_bytes()) for file in [*sorted(own), *locks]]
+    return int(fingerprint(of), 16)
+
+
 def sources() -> Reach:
     """Return what pages may reach: the package that they import, and the scripts."""
     spec = importlib.util.find_spec("minifast")

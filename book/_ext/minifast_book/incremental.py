@@ -98,7 +98,7 @@ def complete_index(app: Sphinx, written: set[str]) -> None:
 
 
 def _spelled_out(entries: Iterable[tuple[str, ...]]) -> set[tuple[str, str, str]]:
-    """Return index entries as the search index has them, one for each of their names."""
+    """Return index entries as the search index has them: one for each name."""
     found = set()
     for kind, value, target, main, _ in entries:
         with suppress(ValueError):  # no such kind: Sphinx leaves it out, too

@@ -110,14 +110,6 @@ class Reach:
             page.add_file(name)
         return dict(sorted(page.seen.items()))
 
-    def everything(self) -> dict[str, str]:
-        """Return all that a page could reach, wherever it lies."""
-        page = _Page(self, self.scripts)
-        page.visit_all()
-        for file in sorted(self.scripts.glob("*.py")):
-            page.visit((file.stem, None))
-        return dict(sorted(page.seen.items()))
-
     def parse(self, file: Path) -> ast.Module:
         """Return a module as a tree, empty if it can't be read."""
         if file not in self.parsed:

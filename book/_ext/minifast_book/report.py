@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from minifast.book import table
 from minifast_book.console import say
+from minifast_book.files import read_json, write_json
 from minifast_book.gate import is_partial
 from minifast_book.images import weigh
 
@@ -53,8 +53,8 @@ def write(
         }
         for page in executed
     }
-    _write_json(Path(app.outdir, "execution.json"), execution)
-    _write_json(Path(app.outdir, RESULTS), results)
+    write_json(Path(app.outdir, "execution.json"), execution)
+    write_json(Path(app.outdir, RESULTS), results)
 
 
 def lost_claims(app: Sphinx, pages: list[Page]) -> list[str]:
@@ -64,7 +64,7 @@ def lost_claims(app: Sphinx, pages: list[Page]) -> list[str]:
     taken away on purpose; the next build has forgotten it. Numbers in a sentence don't
     count, they are measured anew. A page that broke off is told by the gate.
     """
-    before = _read_json(Path(app.outdir, RESULTS))
+    before = read_json(Path(app.outdir, RESULTS))
     lost = []
     for page in pages:
         if page.notebook and not page.error:
@@ -114,19 +114,6 @@ def _execution(page: Page) -> dict[str, Any]:
         "bytes": weigh(page.built),
         "provenance": page.provenance,
     }
-
-
-def _write_json(path: Path, content: object) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no build before this one, or it was cut off
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _wording(sentence: str) -> str:

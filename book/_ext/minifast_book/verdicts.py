@@ -9,14 +9,14 @@ warning. A page that did, or that was being read when a build broke off, is read
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sphinx.util.logging import WarningLogRecordTranslator, WarningSuppressor
 
-from minifast_book.cache import executed_notebook, forced, read_json, write_whole
+from minifast_book.cache import executed_notebook, forced
+from minifast_book.files import read_json, write_json
 from minifast_book.reach import digest
 
 if TYPE_CHECKING:
@@ -100,14 +100,18 @@ class Verdicts:
             of["clean"] = read and not self.warned.concern(name)
         self.save()
 
+    @property
+    def all_clean(self) -> bool:
+        """Whether no page has given rise to a warning, in this build or before."""
+        return not self.warned.all and all(of["clean"] for of in self.pages.values())
+
     def stop_listening(self) -> None:
         """Hear no more warnings."""
         logging.getLogger("sphinx").removeHandler(self.warned)
 
     def save(self) -> None:
         """Write it all down."""
-        known = {"pages": self.pages, "targets": self.targets}
-        write_whole(self.file, json.dumps(known, indent=1, sort_keys=True))
+        write_json(self.file, {"pages": self.pages, "targets": self.targets})
 
 
 class Warned(logging.Handler):

@@ -208,16 +208,3 @@ def test_a_build_waits_for_another_in_its_folder(app, outputs, monkeypatch, caps
     monkeypatch.setattr(FileLock, "acquire", instead)
     again(app)
     assert "Another build is at work in" in capsys.readouterr().out
-
-
-def test_half_a_file_is_never_left(tmp_path, monkeypatch):
-    file = tmp_path / "file"
-    cache.write_whole(file, "first")
-
-    def fail(descriptor):
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(cache.os, "fsync", fail)
-    with pytest.raises(OSError, match="full"):
-        cache.write_whole(file, "second")
-    assert [each.read_text() for each in tmp_path.iterdir()] == ["first"]

@@ -1,4 +1,6 @@
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from minifast_book import fingerprint
@@ -37,12 +39,27 @@ def test_what_a_user_has_set_up_is_not(monkeypatch, variable):
 def test_the_package_is_the_one_that_pages_import():
     import minifast
 
-    reached = fingerprint.sources().everything()
-    assert str(fingerprint.sources().package) in str(minifast.__file__)
-    assert {"minifast.callbacks.recorder", "loop"} <= reached.keys()
+    found = fingerprint.sources()
+    assert str(found.package) in str(minifast.__file__)
+    assert (found.scripts / "loop.py").exists()
 
 
 def test_versions_are_those_installed_here():
     import torch
 
     assert f"torch {torch.__version__}" in facts()["versions"]
+
+
+@pytest.mark.parametrize("name", ["gate.py", "templates/x.html"])
+def test_another_extension_is_another_version(tmp_path, monkeypatch, name):
+    folder = Path(fingerprint.__file__).parent
+    copy = tmp_path / "book" / "_ext" / "minifast_book"
+    shutil.copytree(folder, copy)
+    monkeypatch.setattr(fingerprint, "__file__", str(copy / "fingerprint.py"))
+    before = fingerprint.version()
+    (copy / "__pycache__").mkdir(exist_ok=True)
+    (copy / "__pycache__" / "gate.pyc").write_text("compiled")
+    assert fingerprint.version() == before
+    with (copy / name).open("a") as file:
+        file.write("# edited")
+    assert fingerprint.version() != before

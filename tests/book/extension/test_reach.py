@@ -188,11 +188,6 @@ def test_where_the_package_lies_does_not_count(reach, folder):
     assert found.of(read_source(page("import loop")), folder / "book") == before
 
 
-def test_everything_holds_all_modules_and_scripts(folder):
-    found = Reach(folder / "minifast", folder / "scripts").everything()
-    assert {"minifast.cli", f"{CALLBACKS}.recorder", "loop", "other"} <= found.keys()
-
-
 def test_code_cells_are_told_from_examples_of_them():
     text = page("1 + 1") + "````markdown\n```{code-cell}\nimport no\n```\n````\n"
     source = read_source(text)
