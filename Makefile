@@ -70,16 +70,16 @@ diff: ## Show which recorded numbers and claims the last builds moved
 serve: valid $(SITE) ## Serve the built site on http://localhost:8000 (PORT=...)
 	@$(BIN)/python book/_ext/minifast_book/serve.py _build/html "$$PORT"
 
-links: $(VENV)/.book ## Check the links to other sites (needs a network)
+links: valid $(VENV)/.book ## Check the links to other sites (needs a network)
 	$(BUILD) $(WHOLE) --path-output _build/links --builder linkcheck
 
-bench: $(VENV)/.book ## Measure minifast against its peers and the machine's limits
+bench: valid $(VENV)/.book ## Measure minifast against its peers and the machine's limits
 	@for each in ladder loop loaders losses; do $(BIN)/python benchmarks/$$each.py || exit 1; done
 
-test: $(VENV)/.test ## Run the tests, without a built book or a browser
+test: valid $(VENV)/.test ## Run the tests, without a built book or a browser
 	$(PYTEST) -m "not site" -n auto --maxprocesses 4 --dist loadfile
 
-test-site: browser $(VENV)/.test $(SITE) ## Test the built site in headless Chromium
+test-site: valid browser $(VENV)/.test $(SITE) ## Test the built site in headless Chromium
 	$(PYTEST) -m site tests/site
 
 .PHONY: browser
@@ -93,7 +93,7 @@ browser: # looked for first: setting up and building take long
 
 check: lint test ## Lint, types, layers, tests: what a change must pass
 
-lint: $(VENV)/.test
+lint: valid $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -128,6 +128,11 @@ valid:
 	  *) printf "DATA must be auto, real or standin, not '%s'.\n" "$$DATA"; exit 1;; esac
 	@case "$$PORT" in *[!0-9]*|??????*) \
 	  printf "PORT must be a number below 65536, not '%s'.\n" "$$PORT"; exit 1;; esac
+	@if [ -e $(BIN)/jupyter-book ] && \
+	  ! grep -qF "$$(cd $(VENV) && pwd -P)/bin/" $(BIN)/jupyter-book; then \
+	  echo "$(VENV) was made at another place, where its programs look for their Python."; \
+	  echo "To have it made anew here: rm -r $(VENV) (make distclean also removes what was built)."; \
+	  exit 1; fi
 ifneq ($(origin PYTHON),file)
 	@if [ -x $(BIN)/python ] && used=$$($(BIN)/python --version) && \
 	  asked=$$($(PYTHON) --version 2>&1) && [ "$$used" != "$$asked" ]; then \

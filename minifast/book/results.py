@@ -9,8 +9,10 @@ Book: ch. 00, "How a number gets onto a page" and "Claims".
 from __future__ import annotations
 
 import html
+import math
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from minifast.book.machine import in_notebook
 from minifast.book.timing import Timing, format_count, format_time
@@ -26,16 +28,26 @@ def record(name: str, value: Value | Timing, text: str | None = None) -> None:
 
     Args:
         name: Unique on its page, in ``kebab-case``.
-        value: What was measured; of a ``Timing`` the median in seconds is kept.
+        value: What was measured; of a ``Timing`` the median in seconds is kept. JSON
+            has no ``nan`` and no ``inf``, so they are kept as texts.
         text: How the prose writes it; by default three significant digits.
+
+    Raises:
+        DTypeError: If it is no number, bool or text, nor an array or tensor of one.
 
     Book: ch. 00, "How a number gets onto a page".
     """
     if isinstance(value, Timing):
         text, value = text or format_time(value.median_s), value.median_s
+    value = _plain(value)
+    if not isinstance(value, Value):
+        must = f"A recorded value must be a number, a bool or a text: {name}"
+        raise DTypeError(must, describe(value), "Record one number of it at a time.")
     if text is None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         text = format_count(float(value)) if number else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        value = str(value)
     leave("record", name, text, value=value)
 
 
@@ -74,11 +86,16 @@ def claim(sentence: str, holds: bool) -> Claim:
     return Claim(sentence)
 
 
-def _truth(sentence: str, holds: object) -> bool:
-    value = holds
-    if hasattr(holds, "item"):  # an array or a tensor; without importing either
+def _plain(value: Any) -> Any:
+    """Return the one element of an array or a tensor, without importing either."""
+    if hasattr(value, "item"):
         with suppress(ValueError, RuntimeError):  # more than one element, or none
-            value = holds.item()
+            return value.item()
+    return value
+
+
+def _truth(sentence: str, holds: object) -> bool:
+    value = _plain(holds)
     if isinstance(value, bool):
         return value
     raise DTypeError(

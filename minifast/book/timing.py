@@ -5,6 +5,7 @@ Book: ch. 00, "How a number gets onto a page".
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -147,7 +148,11 @@ def format_count(value: float) -> str:
     Example:
         >>> format_count(41234.5), format_count(2.0), format_count(0.0123)
         ('41,200', '2', '0.0123')
+        >>> format_count(float("nan")), format_count(float("-inf"))
+        ('nan', '-inf')
     """
+    if not math.isfinite(value):
+        return str(float(value))
     rounded = float(f"{value:.3g}")
     exponent = int(f"{rounded:e}".split("e")[1])
     text = f"{rounded:,.{max(0, 2 - exponent)}f}"

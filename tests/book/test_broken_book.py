@@ -14,6 +14,7 @@ FAULTS = {
     "image of a cell": r"faults\.md:15: the image \w+\.svg has no alternative text",
     "image in prose": r"index\.md:5: the image dot\.svg has no alternative text",
     "no stamp": r"faults\.md: has no provenance; end it with a cell that calls stamp",
+    "no cells": r"bare\.md: has no provenance; end it with a cell that calls stamp",
     "name used twice": r"faults\.md: 2 records or claims are called 'twice'",
     "overweight": r"faults\.md: the page weighs 1\.6 MB with its images and downloads;",
     "heavy download": r"markup\.md: the page weighs 20\.0 MB with its images and downl",
@@ -96,5 +97,5 @@ def test_sphinx_warns_of_what_it_notices(first, warning):
 
 
 def test_a_page_that_failed_is_executed_again(repeated):
-    assert set(repeated.executed) == {"failing", "false-claim", "no-truth"}
+    assert set(repeated.executed) == {"bare", "failing", "false-claim", "no-truth"}
     assert repeated.kept == ["faults", "silent"]

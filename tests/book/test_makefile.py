@@ -88,7 +88,8 @@ def desk(tmp_path):
     tools.mkdir(parents=True)
     (tools / "python").symlink_to(sys.executable)
     (tools / "jupyter-book").write_text(
-        """#!/bin/sh
+        f"""#!/bin/sh
+# {tools}/python is what the real one begins with
 while [ $# -gt 1 ]; do [ "$1" = --toc ] && cat "$2"; echo "$1"; shift; done
 """
     )
@@ -128,6 +129,15 @@ def test_a_chapter_that_is_not_there_is_told_before_anything_is_set_up(desk, ask
     assert f"There is no chapter '{asked or ''}'." in output
     assert "  07-loop" in output.splitlines()
     assert not (desk / ".venv").exists()
+
+
+def test_a_moved_environment_is_told(desk):
+    moved = desk.rename(desk.with_name("elsewhere"))
+    for target in ("book", "chapter", "check"):
+        returncode, output = make(target, "CH=1", cwd=moved)
+        assert returncode != 0
+        assert ".venv was made at another place" in output
+        assert "rm -r .venv" in output
 
 
 def test_there_is_nothing_to_compare_before_two_builds(desk):

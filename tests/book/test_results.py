@@ -1,3 +1,4 @@
+import json
 import sys
 import types
 
@@ -35,12 +36,31 @@ def shown(monkeypatch):
         ("blue", "blue", "blue"),
         (True, True, "True"),
         (Timing(0.002, 0.001, 0.003, 7, 1), 0.002, "2 ms"),
+        (float("nan"), "nan", "nan"),
+        (float("-inf"), "-inf", "-inf"),
+        (np.float32(0.5), 0.5, "0.5"),
+        (torch.tensor([7]), 7, "7"),
+        (torch.tensor(torch.inf), "inf", "inf"),
     ],
 )
 def test_a_record_knows_how_the_prose_writes_it(shown, value, kept, text):
     record("x", value)
     facts = shown[0][1]["minifast"]
     assert (facts["value"], facts["text"]) == (kept, text)
+
+
+def test_a_record_of_nan_is_json(shown):
+    record("loss", float("nan"), "not a number")
+    json.dumps(shown, allow_nan=False)
+    assert shown[0][1]["minifast"]["text"] == "not a number"
+
+
+@pytest.mark.parametrize("value", [None, [1.0], torch.zeros(2), 1j, object()])
+def test_what_is_no_value_is_not_recorded(shown, value):
+    with pytest.raises(DTypeError, match="A recorded value must be a number") as caught:
+        record("x", value)
+    assert "fix: Record one number" in str(caught.value)
+    assert shown == []
 
 
 def test_a_record_leaves_a_hidden_output_with_its_name(shown):

@@ -52,7 +52,7 @@ def state(sources: Path) -> str:
     reached = fingerprint.sources()
     folders = [sources, reached.package, reached.scripts]
     files = [file for folder in folders for file in _files(folder)]
-    files += [root / "_config.yml", root / "_toc.yml"]
+    files += sorted(root.glob("_*.yml"))
     settings = {
         name: value for name, value in os.environ.items() if name.startswith(SETTINGS)
     }

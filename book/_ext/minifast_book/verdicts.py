@@ -90,8 +90,9 @@ class Verdicts:
         self.pages[name] = {"clean": False}
 
     def facts(self, names: list[str]) -> dict[str, dict[str, Any]]:
-        """Return what the outputs of pages depend on."""
-        return {name: self.pages[name]["facts"] for name in names}
+        """Return what outputs depend on; myst-nb also executes pages without cells."""
+        known = {name: self.pages[name] for name in names}
+        return {name: of["facts"] for name, of in known.items() if "facts" in of}
 
     def save_clean(self) -> None:
         """Note at the end which pages are known to be without a warning."""

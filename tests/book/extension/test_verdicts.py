@@ -182,3 +182,7 @@ def test_pages_that_are_gone_are_forgotten(app):
     build(app, read=[])
     known = json.loads((app.doctreedir / "pages.json").read_text())
     assert list(known["pages"]) == ["a"]
+
+
+def test_a_page_without_cells_depends_on_nothing(app, outputs):
+    assert build(app).facts(["a", "b"]) == {}
