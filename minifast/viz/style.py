@@ -59,7 +59,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def use_style() -> None:
-    """Make matplotlib draw in the style of the book; in a notebook, as SVG.
+    """Make matplotlib draw in the style of the book; in a notebook, as SVG and PNG.
+
+    The pages show SVG. Jupyter shows it only in notebooks that one trusts, which none
+    is that one has downloaded; there it takes the PNG.
 
     Book: ch. 00, "Figures".
     """
@@ -69,5 +72,5 @@ def use_style() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats(  # type: ignore[no-untyped-call]
-        "svg", metadata={"Date": None}
+        "svg", "png2x", metadata={"Date": None}
     )

@@ -28,6 +28,10 @@ FAULTS = {
     "warnings off": r"silent\.md:28: simplefilter\(\) silences what the page",
     "claim caught": r"silent\.md:37: claim\(\) stands where its error is caught: give",
     "data not named": r"silent\.md: takes a data set, but its stamp names none",
+    "after the stamp": r"silent\.md:\d+: this cell comes after the stamp, which ends",
+    "traceback printed": r"silent\.md:\d+: printed a traceback: ZeroDivisionError: div",
+    "failure ignored": r"silent\.md:\d+: nobody asks whether !false succeeded: give a",
+    "in no contents": r"lost\.md: is in no table of contents \(_toc\.yml\)",
     "foreign script": r"markup\.md:3: <script> loads from another host: https://exa",
     "foreign style": r"markup\.md:4: <link> loads from another host: https://example",
     "foreign frame": r"markup\.md:5: <iframe> loads from another host: //example",
@@ -40,6 +44,10 @@ FAULTS = {
     "dead anchor": r"markup\.md:14: a link leads nowhere: faults\.html#nowhere",
     "link from the root": r"markup\.md:15: a link begins at the root of the host: /fau",
     "id used twice": r"markup\.md:16: 2 elements of the page have the id 'twice'",
+    "reference in a formula": r"markup\.md:\d+: a formula shows \?\?\? for "
+    r"\\ref{eq-nowhere}; write",
+    "stray solution": r"markup\.md: a solution is of no exercise: ex-nowhere",
+    "two titles": r"markup\.md: 2 headings of the first level; a page has one title",
     "not executed": r"unexecuted\.md: has code cells that were not executed",
 }
 WARNINGS = {

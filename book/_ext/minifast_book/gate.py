@@ -17,7 +17,8 @@ from sphinx.util import logging
 
 from minifast_book.cache import rebuilding
 from minifast_book.execution import ENDED
-from minifast_book.harvest import has_code_cells
+from minifast_book.exercises import find_strays
+from minifast_book.harvest import has_code_cells, left
 from minifast_book.images import find_images, weigh
 from minifast_book.links import find_dead, find_faults
 from minifast_book.waivers import loads_data, unexplained
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 BUDGET = 1_500_000  # bytes of a page with its images
+TRACEBACK = "Traceback (most recent call last)"
 CLAIM = "This claim must hold: "
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -39,6 +41,8 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 def close(app: Sphinx, pages: list[Page]) -> None:
     """List the faults of all pages, and let the build fail if there are any."""
     problems = [problem for page in pages for problem in find_problems(app, page)]
+    if not is_partial(app):
+        problems += _orphans(app)
     if not problems:
         return
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
@@ -69,6 +73,18 @@ def find_problems(app: Sphinx, page: Page) -> Iterator[str]:
         )
 
 
+def _orphans(app: Sphinx) -> list[str]:
+    """Name the pages that nobody will find: those in no table of contents."""
+    folder = Path(app.srcdir)
+    files = {file.relative_to(folder) for file in folder.rglob("*.md")}
+    listed = {Path(f"{name}.md") for name in app.env.found_docs}
+    return [
+        f"{os.path.relpath(folder / file)}: is in no table of contents (_toc.yml)"
+        for file in sorted(files - listed)
+        if not any(part.startswith(("_", ".")) for part in file.parts)
+    ]
+
+
 def _unexecuted(page: Page, place: str) -> Iterator[str]:
     if has_code_cells(page.source.read_text(encoding="utf-8")):
         yield (
@@ -95,10 +111,11 @@ def _cell_errors(page: Page, place: str) -> Iterator[str]:
         for error in raised:
             if "raises-exception" not in tags or error.ename in ENDED:
                 yield f"{place}:{line}: {_what_failed(error)}"
-        if "remove-stderr" not in tags:
-            for out in cell.outputs:
-                if out.get("name") == "stderr":
-                    yield f"{place}:{line}: wrote to stderr: {_last_line(out.text)}"
+        for out in cell.outputs:
+            if out.get("name") == "stderr" and "remove-stderr" not in tags:
+                yield f"{place}:{line}: wrote to stderr: {_last_line(out.text)}"
+            if TRACEBACK in out.get("text", ""):
+                yield f"{place}:{line}: printed a traceback: {_last_line(out.text)}"
 
 
 def _what_failed(error: NotebookNode) -> str:
@@ -124,6 +141,11 @@ def _unstamped(page: Page, place: str) -> Iterator[str]:
         yield f"{place}: has no provenance; end it with a cell that calls stamp()"
     elif page.provenance and not page.provenance.get("data") and _loads_data(page):
         yield f"{place}: takes a data set, but its stamp names none: stamp(data)"
+    cells = list(page.code_cells())
+    stamped = [i for i, (_, cell) in enumerate(cells) if left(cell, "provenance")]
+    if stamped and stamped[-1] < len(cells) - 1 and not page.error:
+        line, _ = cells[stamped[-1] + 1]
+        yield f"{place}:{line}: this cell comes after the stamp, which ends a page"
 
 
 def _loads_data(page: Page) -> bool:
@@ -173,6 +195,7 @@ def _image_lines(app: Sphinx, page: Page) -> tuple[dict[str, int], set[str]]:
 
 
 def _elements(app: Sphinx, page: Page, place: str) -> Iterator[str]:
+    yield from (f"{place}: {stray}" for stray in find_strays(app.env, page.name))
     faults = list(find_faults(page.built))
     if not is_partial(app):
         faults += find_dead(page.built)

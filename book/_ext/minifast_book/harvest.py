@@ -60,15 +60,19 @@ class Page:
 
     def left(self, kind: str) -> list[dict[str, Any]]:
         """Return what the page left of one kind: record, claim or provenance."""
-        outputs = [out for _, cell in self.code_cells() for out in cell.outputs]
-        facts = [out.get("metadata", {}).get("minifast", {}) for out in outputs]
-        return [dict(each) for each in facts if each.get("kind") == kind]
+        return [each for _, cell in self.code_cells() for each in left(cell, kind)]
 
     @property
     def provenance(self) -> dict[str, Any] | None:
         """What the page's last cell said about where it ran."""
         stamps = self.left("provenance")
         return stamps[-1] if stamps else None
+
+
+def left(cell: NotebookNode, kind: str) -> list[dict[str, Any]]:
+    """Return what a code cell left of one kind."""
+    facts = [out.get("metadata", {}).get("minifast", {}) for out in cell.outputs]
+    return [dict(each) for each in facts if each.get("kind") == kind]
 
 
 def has_code_cells(text: str) -> bool:

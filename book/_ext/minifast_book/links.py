@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +23,8 @@ LOADING = ("src", "poster", "data", "background")  # and more, depending on the 
 INERT = {"canonical", "next", "prev", "index", "search", "author", "license", "help"}
 IN_STYLE = re.compile(r"(?:url\(\s*|@import\s+)[\"']?([^\"')\s]+)", re.IGNORECASE)
 NO_SCRIPT = re.compile(r"json|template|^text/plain$")
+FORMULA = re.compile(r'class="math [^>]*>(?P<tex>[^<]*)')
+TEX_REFERENCE = re.compile(r"\\(?:eq)?ref\s*{[^}]*}")
 
 
 def find_faults(page: Path) -> Iterator[Fault]:
@@ -32,10 +35,24 @@ def find_faults(page: Path) -> Iterator[Fault]:
                 yield f"<{element.tag}> loads from another host: {address}", address
         if element.own:
             yield from _scripts(element)
+    for element, inside in pairwise([*elements(page), Element("")]):
+        if element.own and element.tag == "svg" and not _described(element, inside):
+            yield "an <svg> has neither a <title> nor an aria-label", "<svg"
+    titles = sum(each.own and each.tag == "h1" for each in elements(page))
+    if titles > 1:
+        yield f"{titles} headings of the first level; a page has one title", ""
+    for formula in FORMULA.finditer(page.read_text(encoding="utf-8")):
+        for found in TEX_REFERENCE.findall(formula["tex"]):
+            yield f"a formula shows ??? for {found}; write {{eq}}`label`", found
     named = Counter(each.attrs["id"] for each in elements(page) if each.attrs.get("id"))
     for name, times in named.items():
         if times > 1:
             yield f"{times} elements of the page have the id {name!r}", name
+
+
+def _described(svg: Element, inside: Element) -> bool:
+    names = ("aria-label", "aria-labelledby", "aria-hidden")
+    return inside.tag == "title" or any(svg.attrs.get(name) for name in names)
 
 
 def find_dead(page: Path) -> Iterator[Fault]:

@@ -90,6 +90,8 @@ def _readable_cells(cell: NotebookNode, converter: Converter) -> Iterator[Notebo
         cell.metadata.update(FOLDED)
     if cell.cell_type == "code":
         cell.outputs = [out for out in cell.outputs if not _is_hidden(out)]
+        for out in cell.outputs:
+            _show_untrusted(out)
     yield cell
     figure = cell.metadata.get("mystnb", {}).get("figure", {})
     if "caption" in figure:
@@ -119,6 +121,13 @@ def _macros(app: Sphinx) -> dict[str, str]:
     """Return the macros without arguments that the site's formulas may use."""
     macros = (app.config.mathjax3_config or {}).get("tex", {}).get("macros", {})
     return {name: tex for name, tex in macros.items() if isinstance(tex, str)}
+
+
+def _show_untrusted(output: NotebookNode) -> None:
+    """Leave a figure its PNG alone: Jupyter hides the SVG of a downloaded notebook."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        data.pop("image/svg+xml", None)
 
 
 def _is_hidden(output: NotebookNode) -> bool:

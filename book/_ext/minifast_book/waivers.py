@@ -7,6 +7,7 @@ that the chapter lint asks the same as the gate, before anything is executed.
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ SILENCERS = (
     *("simplefilter", "filterwarnings", "catch_warnings", "captureWarnings"),
     *("errstate", "seterr", "redirect_stderr", "disable"),
 )
+SHELL = re.compile(r"^\s*(?:!|%%(?:bash|sh|script).*--no-raise-error).*", re.MULTILINE)
 
 
 def unexplained(cell: NotebookNode) -> Iterator[str]:
@@ -31,6 +33,8 @@ def unexplained(cell: NotebookNode) -> Iterator[str]:
         yield f"{what} switches a check off: {fix}"
     for name in dict.fromkeys(_silencers(cell.source)):
         yield f"{name}() silences what the page should show: {fix}"
+    for command in SHELL.findall(cell.source):
+        yield f"nobody asks whether {command.strip()} succeeded: {fix}"
     if _catches_claim(cell.source):
         yield f"claim() stands where its error is caught: {fix}"
 

@@ -1,7 +1,22 @@
+from types import SimpleNamespace
+
 import nbformat
 import pytest
 from minifast_book import gate
 from minifast_book.harvest import Page
+
+
+@pytest.fixture
+def app(app, tmp_path):
+    """A book of one page, all of it in the table of contents."""
+    app.srcdir = tmp_path / "book"
+    app.srcdir.mkdir()
+    (app.srcdir / "page.md").touch()
+    (app.srcdir / "_static").mkdir()
+    (app.srcdir / "_static" / "note.md").touch()  # no page
+    app.config.external_toc_path = "../_toc.yml"
+    app.env = SimpleNamespace(found_docs={"page"})
+    return app
 
 
 @pytest.fixture
@@ -27,6 +42,16 @@ def test_a_book_in_order_passes_in_silence(app, monkeypatch, said):
 def test_a_problem_fails_the_build(app, monkeypatch, said):
     assert close(app, monkeypatch, ["page.md:3: a fault"]) == 1
     assert said == ["The book is not in order, 1 problem:\n  page.md:3: a fault"]
+
+
+def test_a_page_that_nobody_will_find_is_told(app, monkeypatch, said):
+    (app.srcdir / "appendix").mkdir()
+    (app.srcdir / "appendix" / "lost.md").touch()
+    assert close(app, monkeypatch, []) == 1
+    assert "appendix/lost.md: is in no table of contents" in said[0]
+    app.config.external_toc_path = "../_build/chapter/toc/page.yml"  # make chapter
+    app.statuscode = 0
+    assert close(app, monkeypatch, []) == 0
 
 
 def test_a_draft_is_told_but_not_failed(app, monkeypatch, said):

@@ -26,8 +26,8 @@ def write(tmp_path):
         '<link rel="preload stylesheet" href="https://a.org/x.css">',
         "<style>@import 'https://a.org/x.css';</style>",
         "<style>p { background: url(https://a.org/x.png) }</style>",
-        '<svg><image href="https://a.org/x.png"/></svg>',
-        '<svg><use xlink:href="https://a.org/x.svg#a"/></svg>',
+        '<svg aria-label="x"><image href="https://a.org/x.png"/></svg>',
+        '<svg aria-label="x"><use xlink:href="https://a.org/x.svg#a"/></svg>',
     ],
 )
 def test_what_loads_from_another_host(write, content):
@@ -70,6 +70,19 @@ def test_the_scripts_of_the_theme_are_its_own(write):
     page = write("")
     assert [each.own for each in elements(page)] == [False, True]
     assert not list(find_faults(page))
+
+
+@pytest.mark.parametrize(
+    ("svg", "faults"),
+    [
+        ("<svg><path/></svg>", 1),
+        ("<svg><title>A dot.</title><path/></svg>", 0),
+        ('<svg aria-label="A dot."><path/></svg>', 0),
+        ('<svg aria-hidden="true"><path/></svg>', 0),
+    ],
+)
+def test_a_drawing_in_the_page_has_a_text(write, svg, faults):
+    assert len(list(find_faults(write(svg)))) == faults
 
 
 def test_dead_links(write):

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from minifast_book import notebooks
 from minifast_book.markdown import Converter
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pybtex.database import parse_string
 
 WORKS = parse_string(
@@ -67,3 +67,14 @@ def test_macros_are_those_without_arguments():
     assert notebooks._macros(SimpleNamespace(config=config)) == {"R": r"\mathbb{R}"}
     config.mathjax3_config = None
     assert notebooks._macros(SimpleNamespace(config=config)) == {}
+
+
+def test_figures_show_in_notebooks_that_nobody_has_trusted():
+    """Jupyter takes the PNG out of several kinds, but hides an SVG."""
+    both = new_output("display_data", {"image/svg+xml": "<svg/>", "image/png": "iVBO"})
+    svg = new_output("display_data", {"image/svg+xml": "<svg/>"})
+    [cell] = readable(new_code_cell("1", outputs=[both, svg])).cells
+    assert [list(out.data) for out in cell.outputs] == [
+        ["image/png"],
+        ["image/svg+xml"],
+    ]

@@ -23,6 +23,23 @@ def test_what_is_no_python_is_left_to_others():
 
 
 @pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("x = 1\n!gcc -O2 a.c", ["nobody asks whether !gcc -O2 a.c succeeded"]),
+        ("%%bash --no-raise-error\nfalse", ["nobody asks whether %%bash"]),
+        ("%%bash\nfalse", []),  # raises if the last command fails
+        ("assert a != b", []),
+    ],
+)
+def test_a_command_whose_failure_nobody_would_see_is_told(source, told):
+    found = list(unexplained(new_code_cell(source)))
+    assert len(found) == len(told)
+    assert all(
+        problem.startswith(text) for problem, text in zip(found, told, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
     ("source", "loads"),
     [
         ("from minifast.datasets import fetch", True),
