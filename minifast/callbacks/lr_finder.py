@@ -135,6 +135,7 @@ class _Ramp(Callback):
     """Sets the learning rate for each batch, and notes the loss."""
 
     order = Order.LAST
+    sets = ("lr",)
 
     def __init__(
         self, lr_min: float, lr_max: float, n_steps: int, stop_factor: float
@@ -156,7 +157,7 @@ class _Ramp(Callback):
             total=total, desc="lr_find", unit="batch", leave=False, disable=None
         )
         lrs = [float(group["lr"]) for group in learn.opt.param_groups]
-        self.ratios = [lr / max(lrs) if max(lrs) else 1.0 for lr in lrs]
+        self.ratios = [lr / max(lrs) if max(lrs) > 0 else 1.0 for lr in lrs]
 
     def before_validate(self, learn: Learner) -> None:
         """Don't."""
