@@ -68,6 +68,7 @@ class TrainingLoop:
             other parts are targets.
         splitter: From the model to its parameter groups, lists of parameters from the
             first layers to the last; without one there is a single group.
+        unknown: There are no others; for those of other libraries the error says more.
 
     Raises:
         DTypeError: If ``dls`` holds no loaders, or one of ``cbs`` is no callback, or
