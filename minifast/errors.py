@@ -88,6 +88,14 @@ class UnknownNameError(OptionError, LookupError):
         return cls(must, repr(name), fix)
 
 
+class MissingAttributeError(MinifastError, AttributeError):
+    """An object has no such attribute; the message says what does its work."""
+
+
+class MissingPackageError(MinifastError, ImportError):
+    """A package is not installed that only a part of minifast needs."""
+
+
 class GradientError(MinifastError, ArithmeticError):
     """A gradient computed by hand differs from the finite differences."""
 
@@ -183,10 +191,13 @@ def describe(value: object) -> str:
     """
     if hasattr(value, "shape") and hasattr(value, "device"):  # without importing torch
         dtype = str(getattr(value, "dtype", "")).removeprefix("torch.")
-        return f"tensor {tuple(value.shape)} {dtype} on {value.device}"
+        kind = "tensor" if hasattr(value, "requires_grad") else type(value).__name__
+        return f"{kind} {tuple(value.shape)} {dtype} on {value.device}"
     if isinstance(value, list | tuple | dict | set | str):
         return f"{type(value).__name__} of length {len(value)}"
-    return f"{type(value).__name__} {value!r}"
+    kind, shown = type(value).__name__, repr(value)
+    one_line = len(shown) <= 60 and "\n" not in shown and " object at 0x" not in shown
+    return f"{kind} {shown}" if one_line else f"{kind} object"
 
 
 def named(**values: object) -> str:

@@ -21,6 +21,8 @@ KINDS = [
     (errors.DeviceError, ValueError),
     (errors.OptionError, ValueError),
     (errors.UnknownNameError, LookupError),
+    (errors.MissingAttributeError, AttributeError),
+    (errors.MissingPackageError, ImportError),
     (errors.GradientError, ArithmeticError),
     (errors.ClaimError, AssertionError),
     (errors.DataError, OSError),
@@ -141,6 +143,9 @@ def test_did_you_mean(name, hint):
         ("four", "str of length 4"),
         (None, "NoneType None"),
         (1.5, "float 1.5"),
+        (np.zeros(2), "ndarray (2,) float64 on cpu"),
+        (torch.nn.Sequential(torch.nn.ReLU()), "Sequential object"),  # has many lines
+        (object(), "object object"),  # with an address
     ],
 )
 def test_describe(value, words):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from minifast.errors import OptionError
 from minifast.learner import Callback, Order
 
 if TYPE_CHECKING:
@@ -60,12 +61,15 @@ class DeviceCallback(Callback):
 
     Args:
         device: Where to; ``default_device()`` if left out.
+
+    Raises:
+        OptionError: If torch knows no such device, or this machine has none.
     """
 
     order = Order.DEVICE
 
     def __init__(self, device: torch.device | str | None = None) -> None:
-        self.device = torch.device(device) if device else default_device()
+        self.device = _existing(device) if device else default_device()
 
     def before_fit(self, learn: Learner) -> None:
         """Move what the optimizer remembers of the weights, too."""
@@ -88,6 +92,24 @@ class DeviceCallback(Callback):
         if learn.true_batch is learn.batch:
             learn.true_batch = moved
         learn.batch = moved
+
+
+def _existing(device: torch.device | str) -> torch.device:
+    """Return the device, if it is not an accelerator that this machine lacks."""
+    must, own = "The device must be one that this machine has.", default_device()
+    fix = f"Leave it out: here that means {own.type}."
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise OptionError(must, repr(device), fix) from error
+    lacks = found.type != own.type or (found.index or 0) >= _n_accelerators()
+    if found.type in ("cuda", "mps", "xpu") and lacks:
+        raise OptionError(must, f"{found}, of {_n_accelerators()} accelerators", fix)
+    return found
+
+
+def _n_accelerators() -> int:
+    return torch.accelerator.device_count()
 
 
 def _remembered(learn: Learner) -> list[torch.Tensor]:

@@ -17,6 +17,7 @@ from torch.amp import GradScaler
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
+from minifast.callbacks.progress import ProgressCallback, make_screen
 from minifast.errors import OptionError
 from minifast.learner import Callback, CancelEpoch, CancelFit, Order
 from minifast.learner.callback import takes_part_in_lr_find
@@ -25,6 +26,7 @@ from minifast.learner.state import random_state, set_random_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from minifast.callbacks.progress import Screen
     from minifast.learner import Learner
 
 
@@ -45,8 +47,8 @@ def lr_find(
     Callbacks that keep records, stop early or set learning rates do not take part
     (``Callback.in_lr_find``). Parameter groups keep the ratios of their rates.
 
-    Unlike a fit, this waits for the device at each batch, to see the loss. On a
-    terminal a bar shows how far it is.
+    Unlike a fit, this waits for the device at each batch, to see the loss. If the
+    Learner has a ``ProgressCallback``, it is shown how far this is.
 
     Args:
         learn: The Learner.
@@ -72,6 +74,9 @@ def lr_find(
         raise OptionError(must, got, "Begin with the defaults.")
     ramp = _Ramp(lr_min, lr_max, n_steps, stop_factor)
     idle = [cb for cb in learn.cbs if not takes_part_in_lr_find(cb)]
+    ramp.screens = [
+        make_screen(cb.screen) for cb in idle if isinstance(cb, ProgressCallback)
+    ]
     undo = _way_back(learn, [cb for cb in learn.cbs if takes_part_in_lr_find(cb)])
     try:
         try:
@@ -135,6 +140,7 @@ class _Ramp(Callback):
     """Sets the learning rate for each batch, and notes the loss."""
 
     order = Order.LAST
+    sets = ("lr",)
 
     def __init__(
         self, lr_min: float, lr_max: float, n_steps: int, stop_factor: float
@@ -144,19 +150,14 @@ class _Ramp(Callback):
         self.width, self.stop_factor = max(5, n_steps // 20), stop_factor
         self.losses: list[float] = []
         self._best = math.inf
-        self._bar: Any = None
+        self.screens: list[Screen] = []
 
     def before_fit(self, learn: Learner) -> None:
-        """Note the ratios of the groups' learning rates, and begin a bar."""
-        from tqdm import tqdm
-
-        # disable=None: only where standard error is a terminal.
-        total = len(self.planned)
-        self._bar = tqdm(
-            total=total, desc="lr_find", unit="batch", leave=False, disable=None
-        )
+        """Note the ratios of the groups' learning rates, and begin to show."""
+        for screen in self.screens:
+            screen.begin_pass("lr_find", len(self.planned))
         lrs = [float(group["lr"]) for group in learn.opt.param_groups]
-        self.ratios = [lr / max(lrs) if max(lrs) else 1.0 for lr in lrs]
+        self.ratios = [lr / max(lrs) if max(lrs) > 0 else 1.0 for lr in lrs]
 
     def before_validate(self, learn: Learner) -> None:
         """Don't."""
@@ -174,16 +175,18 @@ class _Ramp(Callback):
         if not math.isfinite(loss):
             raise CancelFit("the loss is not finite")
         self.losses.append(loss)
-        self._bar.update()
+        for screen in self.screens:
+            screen.batch(lambda: f"loss {loss:.4g}")
         if len(self.losses) == len(self.planned):
             raise CancelFit("all learning rates tried")
         if self._explodes():
             raise CancelFit("the loss explodes")
 
     def cleanup_fit(self, learn: Learner) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
+        """Show nothing any more."""
+        for screen in self.screens:
+            screen.end_pass()
+            screen.end("")
 
     def _explodes(self) -> bool:
         before, last = self.losses[: -self.width], self.losses[-self.width :]

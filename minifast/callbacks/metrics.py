@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from minifast.errors import DTypeError, OptionError, describe
 from minifast.learner import Callback, Order
+from minifast.learner.failures import check_call
 from minifast.metrics import Average, Mean, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from torch import Tensor
 
     from minifast.learner import Learner
 
@@ -80,10 +83,7 @@ class MetricsCallback(Callback):
         if metrics:
             target = _target(learn)
             for metric in metrics:
-                if isinstance(metric, Average):  # it weighs as the loss does
-                    metric.update(learn.pred, target, n)
-                else:
-                    metric.update(learn.pred, target)
+                _update(metric, learn.pred, target, n)
 
     def after_validate(self, learn: Learner) -> None:
         """Fill the row where there is no epoch, in ``learn.validate``."""
@@ -105,11 +105,30 @@ def _as_metric(metric: Any, name: str | None = None) -> Metric:
         raise DTypeError(must, got, fix)
     if hasattr(metric, "update"):
         found: Metric = copy.deepcopy(metric)  # two of one kind must not share a sum
-        found.name = name or found.name
+        if name:
+            found.name = name
+        lacking = [n for n in ("name", "reset", "value") if not hasattr(found, n)]
+        if lacking:
+            must = "A Metric must have name, reset, update and value."
+            got = f"{type(metric).__name__} without {', '.join(lacking)}"
+            fix = "Wrap it in a class that has them, or pass a function."
+            raise DTypeError(must, got, fix)
         return found
     if not callable(metric):
         raise DTypeError(must, describe(metric), "Write accuracy, say.")
     return cast("Metric", Average(metric, name))
+
+
+def _update(metric: Metric, pred: Any, target: Any, n: int | Tensor) -> None:
+    try:
+        if isinstance(metric, Average):  # it weighs as the loss does
+            metric.update(pred, target, n)
+        else:
+            metric.update(pred, target)
+    except Exception as error:
+        func = metric.func if isinstance(metric, Average) else metric.update
+        check_call("metric", func, (pred, target), error)
+        raise
 
 
 def _target(learn: Learner) -> Any:

@@ -9,8 +9,11 @@ import csv
 import io
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
 
 from minifast.book import Table, in_notebook, table
 from minifast.errors import UnknownNameError
@@ -21,20 +24,27 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
+    from torch import Tensor
+
     from minifast.learner import Learner
 
 
+N_LOSSES = 50  # over how many batches the loss beside the bar is a mean
 ScreenName = Literal["auto", "terminal", "notebook", "plain"]
 
 
 class Screen(Protocol):
     """Protocol of the places that ``ProgressCallback`` writes to."""
 
-    def begin_pass(self, learn: Learner) -> None:
-        """A pass over a loader begins."""
+    def begin_pass(self, label: str, total: int) -> None:
+        """A pass over a loader begins, of so many batches, or 0 if nobody knows."""
 
-    def batch(self, learn: Learner) -> None:
-        """One of its batches is done."""
+    def batch(self, loss: Callable[[], str]) -> None:
+        """One of its batches is done.
+
+        Asking for the loss waits for the device, so it is done when there is something
+        to be drawn, a few times a second.
+        """
 
     def end_pass(self) -> None:
         """The pass is over, or was left."""
@@ -52,10 +62,10 @@ class Plain:
     def __init__(self) -> None:
         self._table: Table | None = None
 
-    def begin_pass(self, learn: Learner) -> None:
+    def begin_pass(self, label: str, total: int) -> None:
         """Show nothing: what can't be taken back would be left over."""
 
-    def batch(self, learn: Learner) -> None:
+    def batch(self, loss: Callable[[], str]) -> None:
         """Show nothing."""
 
     def end_pass(self) -> None:
@@ -86,22 +96,17 @@ class Terminal(Plain):
         super().__init__()
         self._bar: Any = None
 
-    def begin_pass(self, learn: Learner) -> None:
+    def begin_pass(self, label: str, total: int) -> None:
         """Begin a bar."""
         from tqdm import tqdm
 
         self.end_pass()
-        kind = "train" if learn.training else "valid"
-        self._bar = tqdm(
-            total=learn.n_iter or None,
-            desc=f"epoch {learn.epoch} {kind}",
-            unit="batch",
-            leave=False,
-        )
+        self._bar = tqdm(total=total or None, desc=label, unit="batch", leave=False)
 
-    def batch(self, learn: Learner) -> None:
-        """Move the bar; tqdm draws it ten times a second at most."""
-        self._bar.update()
+    def batch(self, loss: Callable[[], str]) -> None:
+        """Move the bar; tqdm draws it ten times a second at most, says whether."""
+        if self._bar.update():
+            self._bar.set_postfix_str(loss(), refresh=False)  # from the next time on
 
     def end_pass(self) -> None:
         """Take the bar away."""
@@ -121,17 +126,19 @@ class Notebook:
         self._rows: list[dict[str, float]] = []
         self._note = ""
         self._display: Any = None
+        self._label, self._of, self._n = "", "", 0
         self._shown_s = time.perf_counter()
 
-    def begin_pass(self, learn: Learner) -> None:
+    def begin_pass(self, label: str, total: int) -> None:
         """Show nothing yet: the pass may be short."""
+        self._label, self._of, self._n = label, f" of {total}" if total else "", 0
 
-    def batch(self, learn: Learner) -> None:
+    def batch(self, loss: Callable[[], str]) -> None:
         """Say how far the pass is, twice a second at most."""
+        self._n += 1
         if time.perf_counter() - self._shown_s > 0.5:
-            kind = "training" if learn.training else "validation"
-            of = f" of {learn.n_iter}" if learn.n_iter else ""
-            self._show(f"epoch {learn.epoch}: {kind} batch {learn.iter + 1}{of}")
+            done = f"{self._label}: batch {self._n}{self._of}"
+            self._show(", ".join(filter(None, [done, loss()])))
 
     def end_pass(self) -> None:
         """Show nothing."""
@@ -184,7 +191,10 @@ class ProgressCallback(Callback):
     """Shows one row for each epoch, and on a terminal a bar while one runs.
 
     In a notebook the rows are one table, in a text file they are lines. Why a fit ended
-    early stands below. Without ``MetricsCallback`` there is little to show.
+    early stands below. Without ``MetricsCallback`` there is little to show. Beside the
+    bar stands the mean loss of the last batches; no batch waits for it, but each time
+    the bar is drawn does. ``lr_find``, and validation and prediction outside of a fit,
+    have a bar too.
 
     Args:
         screen: Where to: ``"terminal"``, ``"notebook"``, ``"plain"``, or by itself.
@@ -193,47 +203,66 @@ class ProgressCallback(Callback):
     """
 
     order = Order.SHOW
+    in_lr_find = False
 
     def __init__(self, screen: ScreenName = "auto") -> None:
         self.screen: ScreenName = screen
         self._screen: Screen | None = None
+        self._losses: deque[Tensor] = deque(maxlen=N_LOSSES)
 
     def before_fit(self, learn: Learner) -> None:
-        """Begin; outside of a fit, validation and prediction show nothing."""
+        """Begin."""
         self._screen = make_screen(self.screen)
 
     def before_train(self, learn: Learner) -> None:
-        """Begin a pass."""
-        if self._screen is not None:
-            self._screen.begin_pass(learn)
+        """Begin a pass, if it is of a fit or has more batches than one."""
+        self._losses.clear()
+        if learn.n_epochs and self._screen is not None:
+            part = "train" if learn.training else "valid"
+            self._screen.begin_pass(f"epoch {learn.epoch} {part}", learn.n_iter)
+        elif learn.n_iter != 1:
+            self._screen = make_screen(self.screen)
+            self._screen.begin_pass(learn.stage, learn.n_iter)
 
-    before_validate = before_train
+    before_validate = before_predict = before_train
 
     def after_batch(self, learn: Learner) -> None:
+        """Keep the loss; nobody has to wait for it yet."""
+        self._losses.append(learn.loss.detach())
+
+    def cleanup_batch(self, learn: Learner) -> None:
         """Show that a batch is done."""
         if self._screen is not None:
-            self._screen.batch(learn)
+            self._screen.batch(self._loss)
 
-    def after_train(self, learn: Learner) -> None:
+    def cleanup_pass(self, learn: Learner) -> None:
         """End a pass."""
         if self._screen is not None:
             self._screen.end_pass()
-
-    after_validate = after_train
+        if not learn.n_epochs:
+            self._end("")
 
     def after_epoch(self, learn: Learner) -> None:
         """Show the figures."""
         if self._screen is not None:
-            self._screen.end_pass()  # it may have been left early
             self._screen.row(dict(learn.row))
 
     def cleanup_fit(self, learn: Learner) -> None:
         """Say why the fit ended early, if it did."""
+        self._end(f"stopped: {learn.stop_reason}" if learn.stop_reason else "")
+
+    def _end(self, note: str) -> None:
         if self._screen is not None:
-            self._screen.end_pass()
-            reason = learn.stop_reason
-            self._screen.end(f"stopped: {reason}" if reason else "")
+            self._screen.end(note)
         self._screen = None
+        self._losses.clear()
+
+    def _loss(self) -> str:
+        """Return the mean of the last losses, and wait for the device to have it."""
+        if not self._losses:
+            return ""
+        mean = torch.stack(list(self._losses)).float().mean().item()
+        return f"loss {_figure('loss', mean)}"
 
 
 def cells(row: Mapping[str, float], names: Sequence[str]) -> list[str]:

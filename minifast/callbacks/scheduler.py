@@ -61,7 +61,7 @@ class ParamScheduler(Callback):
         if not schedules:
             must = "A ParamScheduler must have a schedule."
             raise OptionError(must, "none", "Write ParamScheduler(lr=...).")
-        self.schedules = schedules
+        self.schedules, self.sets = schedules, tuple(schedules)
         self._before: dict[str, list[float]] = {}
         self._last = 0  # the number of the last batch of the fit
 

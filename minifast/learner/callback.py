@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -34,6 +34,7 @@ from minifast.errors import (
     describe,
     did_you_mean,
 )
+from minifast.learner.habits import event_meant
 
 if TYPE_CHECKING:
     from minifast.learner import Learner
@@ -208,6 +209,8 @@ class Callback:
     """
 
     order: int = Order.USUAL
+    sets: Collection[str] = ()
+    """The hyper-parameters that it gives a value of its own in each training batch."""
     in_lr_find: ClassVar[bool | None] = None
     """Whether to take part when ``lr_find`` trains for a moment, and undoes it.
 
@@ -407,7 +410,8 @@ def _check_name(cls: type, name: str) -> None:
     misspelled = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
     if misspelled or name.startswith(_EVENT_LIKE):
         must = "A method named like an event must be an event."
-        fix = did_you_mean(name, known) or f"Events are {', '.join(EVENTS)}."
+        meant = name if misspelled else event_meant(name)
+        fix = did_you_mean(meant, known) or f"Events are {', '.join(EVENTS)}."
         raise EventError(must, f"{cls.__name__}.{name}", fix)
 
 

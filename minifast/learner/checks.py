@@ -6,6 +6,7 @@ Book: ch. 11, "The protocol".
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from minifast.errors import (
     ShapeError,
     UnknownNameError,
     describe,
+    whole_number,
 )
+from minifast.learner import habits
 from minifast.optim import set_lrs
 
 if TYPE_CHECKING:
@@ -28,25 +31,36 @@ if TYPE_CHECKING:
     from minifast.learner.loop import TrainingLoop
 
 
+NO_LR = math.nan  # of an optimizer that got none yet: set_rates looks for it
 NO_EPOCHS = "Pass 1 or more; to look without training, learn.validate()."
 
 
-def check_loaders(dls: object) -> None:
-    """Refuse what has no ``train`` and ``valid``."""
+def check_parts(
+    kind: type, model: object, dls: object, loss_func: object, unknown: Iterable[str]
+) -> None:
+    """Refuse what is no model, no loaders or no loss, and arguments not known."""
+    habits.check_arguments(kind, unknown)
+    if isinstance(dls, nn.Module) and not isinstance(model, nn.Module):
+        must = "The model must come first, and then the data."
+        got = f"{type(model).__name__}, then {type(dls).__name__}"
+        raise DTypeError(must, got, f"Write {kind.__name__}(model, dls, loss_func).")
+    if not isinstance(model, nn.Module):
+        must = "The model must be a torch.nn.Module."
+        raise DTypeError(must, *_made(model, "Derive its class from nn.Module."))
     if not (hasattr(dls, "train") and hasattr(dls, "valid")):
         must = "The data must be loaders, one as .train and one, or None, as .valid."
         raise DTypeError(must, describe(dls), "Use DataLoaders(train, valid).")
-
-
-def check_loss(loss_func: object) -> None:
-    """Refuse what is no function of predictions and targets."""
-    must = "The loss must be a function of predictions and targets, or such a module."
-    if isinstance(loss_func, type):
-        name = loss_func.__name__
-        raise DTypeError(must, f"the class {name}", f"Did you mean {name}()?")
-    if not callable(loss_func):
+    if isinstance(loss_func, type) or not callable(loss_func):
+        must = "The loss must be a function of predictions and targets, or a module."
         fix = "Pass minifast.losses.cross_entropy, say."
-        raise DTypeError(must, describe(loss_func), fix)
+        raise DTypeError(must, *_made(loss_func, fix))
+
+
+def _made(value: object, fix: str) -> tuple[str, str]:
+    """Return what came, and what to do about it: of a class, make one."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}", f"Did you mean {value.__name__}()?"
+    return describe(value), fix
 
 
 def as_optimizer(
@@ -61,6 +75,7 @@ def as_optimizer(
     """
     if isinstance(opt, Optimizer):
         check_parameters(loop, opt)
+        _check_step(loop, opt)
         if splitter is not None:
             must = "A splitter must have an optimizer to be made with its groups."
             fix = "Pass opt=torch.optim.AdamW, or give your optimizer groups yourself."
@@ -77,22 +92,62 @@ def as_optimizer(
         params[-1]["params"] += _parameters_of_loss(loop)
     else:
         params += _parameters_of_loss(loop)
-    if lr is None:
-        _check_lr(opt)
-        return opt(params)
-    if not isinstance(lr, Sequence | slice):
-        return opt(params, lr=lr)
-    made = opt(params, lr=1.0)
-    set_lrs(made, lr)
+    made = _made_with(opt, params, lr)
+    _check_step(loop, made)
     return made
 
 
-def _check_lr(opt: Callable[..., Optimizer]) -> None:
+def _made_with(
+    opt: Callable[..., Optimizer],
+    params: list[Any],
+    lr: float | Sequence[float] | slice | None,
+) -> Optimizer:
+    if lr is None and not _demands_lr(opt):
+        return opt(params)
+    if lr is not None and not isinstance(lr, Sequence | slice):
+        return opt(params, lr=lr)
+    made = opt(params, lr=1.0)
+    if lr is not None:
+        set_lrs(made, lr)
+        return made
+    for hypers in (made.defaults, *made.param_groups):
+        hypers["lr"] = NO_LR
+    return made
+
+
+def _demands_lr(opt: Callable[..., Optimizer]) -> bool:
     lr = inspect.signature(opt).parameters.get("lr")
-    if lr is not None and lr.default is lr.empty:
+    return lr is not None and lr.default is lr.empty
+
+
+def _check_step(loop: TrainingLoop, opt: Optimizer) -> None:
+    """Refuse an optimizer that computes the loss again and again, such as LBFGS.
+
+    What callbacks do to a batch would be done each time, or not at all. A subclass may
+    know better, and override ``step``.
+    """
+    closure = inspect.signature(opt.step).parameters.get("closure")
+    is_ours = type(loop).step.__qualname__ == "TrainingLoop.step"
+    if is_ours and closure is not None and closure.default is closure.empty:
+        must = "The optimizer must make a step of the gradients that are there."
+        got = f"{type(opt).__name__}, which needs a closure that computes them anew"
+        fix = "Take torch.optim.AdamW, say, or override step() in a subclass."
+        raise OptionError(must, got, fix)
+
+
+def set_rates(loop: TrainingLoop, lr: float | Sequence[float] | slice | None) -> None:
+    """Set the learning rates that a fit is given; see that there are some, from one."""
+    setters = [type(cb).__name__ for cb in loop.active_cbs if "lr" in cb.sets]
+    if lr is not None:
+        if setters:
+            must = "The learning rate must be set by the fit or by a schedule."
+            got = f"fit(lr={lr}) beside {setters[0]}, which sets it for each batch"
+            raise OptionError(must, got, f"Leave lr out, or {setters[0]}.")
+        set_lrs(loop.opt, lr)
+    if not setters and any(math.isnan(group["lr"]) for group in loop.opt.param_groups):
         must = "There must be a learning rate."
-        got = f"none, and {getattr(opt, '__name__', opt)} has none of its own"
-        raise OptionError(must, got, "Write Learner(..., lr=0.1), say.")
+        got = f"none, and {type(loop.opt).__name__} has none of its own"
+        raise OptionError(must, got, "Write Learner(..., lr=0.1), or OneCycle(0.1).")
 
 
 def _parameters_of_loss(loop: TrainingLoop) -> list[nn.Parameter]:
@@ -136,16 +191,6 @@ def check_idle(idle: bool) -> None:
         raise OptionError(must, got, "Call the model itself, or do it after the fit.")
 
 
-def check_not_empty(loop: TrainingLoop) -> None:
-    """Refuse a pass that gave no batch, which would train nothing and not say so."""
-    if loop.iter < 0:
-        raise OptionError(
-            "A pass over the data must give at least one batch.",
-            f"none in {_place(loop)}, from {type(loop.dl).__name__}",
-            "Pass a loader or a list: an iterator is used up after one pass.",
-        )
-
-
 def loader_or_valid(loop: TrainingLoop, dl: Iterable[Any] | None) -> Iterable[Any]:
     """Return the loader, or the one for validation if none is given."""
     if dl is not None:
@@ -154,6 +199,16 @@ def loader_or_valid(loop: TrainingLoop, dl: Iterable[Any] | None) -> Iterable[An
         must = "There must be data to validate with."
         raise OptionError(must, "dls.valid is None", "Pass a loader: validate(dl).")
     return loop.dls.valid
+
+
+def inputs(value: int | Sequence[str]) -> int | Sequence[str]:
+    """Return which parts of a batch are inputs, if that is what it says."""
+    if isinstance(value, str):
+        must = "Inputs must be a number of parts, or a list of names."
+        raise OptionError(must, repr(value), f"Pass inputs=[{value!r}].")
+    if isinstance(value, Sequence):
+        return value
+    return whole_number("inputs", value, 1)
 
 
 def number_of_inputs(batch: Sequence[Any], inputs: object) -> int:
@@ -192,27 +247,3 @@ def misplaced(signal: Cancel) -> OptionError:
     name = type(signal).__name__
     must = f"{name} must be raised in {signal.raised_in}."
     return OptionError(must, f"{name} in another event", "Raise CancelFit, or return.")
-
-
-def where(loop: TrainingLoop) -> str:
-    """Return in which batch an error arose, and what the batch was."""
-    batch = _shapes(loop.batch) if loop.iter >= 0 else "none yet"
-    pred = f"; prediction: {_shapes(loop.pred)}" if loop.pred is not None else ""
-    return f"In {_place(loop)}; last batch: {batch}{pred}"
-
-
-def _place(loop: TrainingLoop) -> str:
-    names = {"train": "training", "validate": "validation", "predict": "prediction"}
-    batch = f"batch {loop.iter} of the " if loop.iter >= 0 else "the "
-    epoch = f" of epoch {loop.epoch}" if loop.n_epochs else ""
-    return f"{batch}{names[loop.stage]} pass{epoch}"
-
-
-def _shapes(value: object) -> str:
-    """Describe tensors, also inside tuples, lists and dictionaries."""
-    if isinstance(value, dict):
-        parts = [f"{k!r}: {_shapes(v)}" for k, v in value.items()]
-        return "{" + ", ".join(parts) + "}"
-    if isinstance(value, tuple | list) and len(value) <= 8:
-        return f"({', '.join(map(_shapes, value))})"
-    return describe(value)

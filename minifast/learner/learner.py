@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch.nn.parameter import is_lazy
 
 from minifast.errors import UnknownNameError
-from minifast.learner import checks, files, state
+from minifast.learner import checks, files, habits, state
 from minifast.learner.batches import join
 from minifast.learner.callback import (
     Callback,
@@ -214,6 +214,13 @@ class Learner(TrainingLoop):
             names = {type(cb).__name__ for cb in self.cbs}
             raise UnknownNameError.of("callback", kind.__name__, names)
         return found
+
+    if not TYPE_CHECKING:  # or a type checker would take any attribute for one
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to write for a name of another library; else fail as usual."""
+            habits.explain_attribute(self, name)
+            return super().__getattribute__(name)
 
     def __repr__(self) -> str:
         """Show the loop with those who listen to each event, in the order of calls."""

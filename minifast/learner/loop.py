@@ -9,14 +9,14 @@ Book: ch. 11, "The protocol".
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import torch
 from torch import nn
 from torch.amp import GradScaler
 
 from minifast.errors import whole_number
-from minifast.learner import checks
+from minifast.learner import checks, failures
 from minifast.learner.batches import n_averaged, n_batches, split_batch
 from minifast.learner.callback import (
     STAGES,
@@ -30,7 +30,7 @@ from minifast.learner.callback import (
     handlers_by_event,
     wrapped_verbs,
 )
-from minifast.optim import SGD, set_lrs
+from minifast.optim import SGD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,20 +59,22 @@ class TrainingLoop:
             that it has, as a module, are trained and saved like the model's.
         opt: An optimizer over the model's parameters, or what makes one when called as
             ``opt(parameters, lr=lr)``. Each fit goes on with it as the last left it.
-        lr: The learning rate; the optimizer's own, if it has one, if left out. For
-            several parameter groups a sequence, or ``slice(lowest, highest)``.
+        lr: The learning rate; the optimizer's own, if it has one, if left out; it may
+            be given later, to ``fit`` or by ``OneCycle``. For several parameter groups
+            a sequence, or ``slice(lowest, highest)``.
         cbs: Who listens to each fit, validation and prediction.
         inputs: How many parts of a batch, from its first one, the model is called with;
             or the names of those parts of a dictionary that it gets as keywords. The
             other parts are targets.
         splitter: From the model to its parameter groups, lists of parameters from the
             first layers to the last; without one there is a single group.
+        unknown: There are no others; for those of other libraries the error says more.
 
     Raises:
         DTypeError: If ``dls`` holds no loaders, or one of ``cbs`` is no callback, or
-            loss or optimizer are none.
-        OptionError: If the optimizer holds none of the model's parameters, or has no
-            learning rate, or the rates are not as many as the groups.
+            model, loss or optimizer are none, or an argument is not known.
+        OptionError: If the optimizer holds none of the model's parameters, or can't do
+            without a closure, or the rates are not as many as the groups.
 
     Shape:
         A batch: (B, ...) inputs, (B, ...) targets; the loss: ().
@@ -91,9 +93,9 @@ class TrainingLoop:
         cbs: Iterable[Callback] = (),
         inputs: int | Sequence[str] = 1,
         splitter: Callable[[nn.Module], Sequence[Iterable[nn.Parameter]]] | None = None,
+        **unknown: Never,
     ) -> None:
-        checks.check_loaders(dls)
-        checks.check_loss(loss_func)
+        checks.check_parts(type(self), model, dls, loss_func, unknown)
         self.model, self.dls, self.loss_func = model, dls, loss_func
         self._holds_all = not isinstance(opt, torch.optim.Optimizer)
         self.opt = checks.as_optimizer(opt, self, lr, splitter)
@@ -107,7 +109,7 @@ class TrainingLoop:
         self.dl: Iterable[Any] = ()  # the loader of this pass
         self.n_iter = 0  # its number of batches, 0 if it can't say
         self.iter = 0
-        self.inputs = inputs
+        self.inputs = checks.inputs(inputs)
         self.batch: Any = ()  # what is computed with; callbacks may replace it
         self.true_batch: Any = ()  # what the loader gave, for metrics to compare with
         self.pred: Any = None
@@ -218,13 +220,13 @@ class TrainingLoop:
         Raises:
             OptionError: If ``n_epochs`` is not such a number, a pass gives no batch, a
                 fit is running already, a signal is raised where it has no meaning, the
-                rates don't fit the groups, or the optimizer lacks a parameter.
+                rates don't fit the groups, there is none, or a schedule beside ``lr``,
+                or the optimizer lacks a parameter.
         """
         n_epochs = whole_number("n_epochs", n_epochs, 1, checks.NO_EPOCHS)
         with self._listening(cbs), _Scope(self, CancelFit, "cleanup_fit"):
             checks.check_parameters(self)
-            if lr is not None:
-                set_lrs(self.opt, lr)
+            checks.set_rates(self, lr)
             self.n_epochs, self.epoch, self.stop_reason = n_epochs, 0, ""
             self.opt.zero_grad()  # a fit that was interrupted may have left some
             self.emit("before_fit")
@@ -252,7 +254,7 @@ class TrainingLoop:
                 self.pred = self._n_targets = None  # the last one's memory is free
                 with one_batch:
                     self._one_batch()
-            checks.check_not_empty(self)
+            failures.check_not_empty(self)
             self.emit(after)
 
     def _one_batch(self) -> None:
@@ -342,7 +344,7 @@ class TrainingLoop:
         except Cancel:
             raise
         except Exception as error:
-            error.add_note(checks.where(self))
+            failures.explain(self, error)
             raise
         finally:
             for module, training in before:

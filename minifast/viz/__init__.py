@@ -1,10 +1,22 @@
 """Figures in one visual style: readable on light and dark pages, safe for colour-blind.
 
-``plot_`` is for charts, ``draw_`` for diagrams, ``show_`` for data. No other part of
-minifast draws with matplotlib; the stand-ins of data sets use its fonts.
+``plot_`` is for charts, ``draw_`` for diagrams, ``show_`` for data. All of it needs
+matplotlib, which the extra ``minifast[viz]`` brings. No other part of minifast draws
+with it; the stand-ins of data sets use its fonts.
 
 Book: ch. 00, "Figures".
 """
+
+from minifast.errors import MissingPackageError
+
+try:
+    import matplotlib as _  # noqa: F401
+except ImportError as error:
+    raise MissingPackageError(
+        "minifast.viz must have matplotlib to draw with.",
+        str(error),
+        "pip install matplotlib; it is the extra viz of minifast.",
+    ) from error
 
 from minifast.viz.charts import (
     plot_bars,

@@ -185,7 +185,7 @@ def test_the_notebook_is_executed_and_readable(book, first):
 
 def test_the_notebook_runs_where_only_the_package_is_installed(book, first):
     notebook = book.notebook("01-first")
-    assert "`pip install .`" in notebook.cells.pop(0).source
+    assert "`pip install '.[viz]'`" in notebook.cells.pop(0).source
     then = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     NotebookClient(
         notebook, timeout=60, resources={"metadata": {"path": "/"}}
@@ -222,7 +222,7 @@ def test_a_site_names_its_own_repository(book, in_repository):
         book.site / "sitemap.xml"
     ).read_text(encoding="utf-8")
     assert book.notebook("01-first").cells[0].source == (
-        f'%pip install -q "minifast @ git+https://github.com/Someone/my-book@{COMMIT}"'
+        f'%pip install -q "minifast[viz] @ git+https://github.com/Someone/my-book@{COMMIT}"'
     )
 
 

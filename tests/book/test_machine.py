@@ -23,6 +23,17 @@ def test_the_environment_names_machine_and_versions():
     assert all(isinstance(text, str) and text for text in about.values())
 
 
+def test_an_extra_that_is_not_installed_is_told_as_such(monkeypatch):
+    def version(name):
+        if name == "matplotlib":
+            raise machine.metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(machine.metadata, "version", version)
+    about = environment()
+    assert (about["matplotlib"], about["numpy"]) == ("not installed", "1.0")
+
+
 @pytest.mark.parametrize(
     ("shell", "expected"),
     [

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from minifast.callbacks.device import DeviceCallback, default_device, to_device
+from minifast.errors import OptionError
 from minifast.learner import Callback
 
 Pair = namedtuple("Pair", "x y")
@@ -48,6 +49,42 @@ def test_the_batch_is_moved_before_any_other_callback_sees_it(make_learner):
     learn.loss_func = nn.functional.mse_loss
     learn.get_preds()
     assert learn.model.weight.device.type == "meta"
+
+
+def test_the_weights_of_a_loss_are_moved_too(make_learner):
+    class Weighted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("weight", torch.ones(1))
+
+        def forward(self, pred, y):
+            return (self.weight * (pred - y)).mean()
+
+    learn = make_learner()
+    learn.loss_func = Weighted()
+    learn.fit(1, cbs=[DeviceCallback("meta")])
+    assert learn.loss_func.weight.device.type == "meta"
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    with pytest.raises(OptionError, match=r"machine has\.\n  got: 'gpu'\n  fix: Leave"):
+        DeviceCallback("gpu")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 0)
+    for name in ("cuda", "mps", "xpu:1"):
+        with pytest.raises(OptionError, match=f"got: {name}, of 0 accelerators"):
+            DeviceCallback(name)
+
+
+def test_the_accelerator_that_is_there_is_taken_by_its_number(monkeypatch):
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: cuda)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert DeviceCallback("cuda:1").device.index == 1
+    for name in ("cuda:2", "mps"):
+        with pytest.raises(OptionError, match=f"got: {name}, of 2 accelerators"):
+            DeviceCallback(name)
 
 
 @pytest.mark.gpu

@@ -223,7 +223,9 @@ def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it(monkeypatch):
 
     screen = Tty()
     monkeypatch.setattr(sys, "stderr", screen)
-    lr_find(make(), 1e-5, 1e-3, n_steps=20)
+    learn = make()
+    with learn.added_cbs(ProgressCallback("terminal")):
+        lr_find(learn, 1e-5, 1e-3, n_steps=20)
     assert "lr_find:   0%|" in screen.getvalue()
     assert screen.getvalue().rsplit("\r", 2)[1].strip() == ""
 

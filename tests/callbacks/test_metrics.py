@@ -94,12 +94,23 @@ def test_an_object_that_is_passed_in_stays_as_it_is():
     assert math.isnan(metric.value())
 
 
+class Foreign:
+    """A metric of another library, which computes where ours has a value."""
+
+    def reset(self): ...
+
+    def update(self, pred, target): ...
+
+    def compute(self): ...
+
+
 @pytest.mark.parametrize(
     ("metrics", "error", "message"),
     [
         ((accuracy, accuracy), OptionError, "got: accuracy, accuracy"),
         ((Average,), DTypeError, r"the class Average\n  fix: Write Average\(...\)"),
         ((0.5,), DTypeError, r"got: float 0\.5"),
+        ((Foreign(),), DTypeError, "got: Foreign without name, value"),
     ],
 )
 def test_bad_metrics_are_refused(metrics, error, message):

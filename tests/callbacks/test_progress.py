@@ -5,9 +5,10 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
-from minifast.callbacks import progress
+from minifast.callbacks import lr_finder, progress
 from minifast.callbacks.checkpoint import Checkpoint
 from minifast.callbacks.metrics import MetricsCallback
 from minifast.callbacks.progress import (
@@ -25,7 +26,10 @@ from minifast.learner import Callback, CancelEpoch, CancelFit
 from minifast.metrics import accuracy
 
 ROW = {"epoch": 0, "valid_loss": 0.5}
-LEARN = SimpleNamespace(training=True, epoch=3, iter=4, n_iter=10)
+
+
+def loss():
+    return "loss 0.2500"
 
 
 class FakeDisplay(ModuleType):
@@ -46,8 +50,8 @@ class FakeDisplay(ModuleType):
 
 def test_plain_writes_a_line_for_each_row(capsys):
     screen = Plain()
-    screen.begin_pass(LEARN)
-    screen.batch(LEARN)
+    screen.begin_pass("epoch 3 train", 10)
+    screen.batch(loss)
     screen.end_pass()
     screen.row(ROW)
     screen.row(ROW | {"epoch": 1})
@@ -65,9 +69,9 @@ def test_plain_writes_a_line_for_each_row(capsys):
 
 def test_terminal_shows_a_bar_and_takes_it_away(capsys):
     screen = Terminal()
-    screen.begin_pass(LEARN)
+    screen.begin_pass("epoch 3 train", 10)
     for _ in range(10):
-        screen.batch(LEARN)
+        screen.batch(loss)
     bar = screen._bar
     assert bar.n == bar.total == 10
     assert "epoch 3 train" in str(bar)
@@ -81,9 +85,9 @@ def test_terminal_shows_a_bar_and_takes_it_away(capsys):
 
 def test_a_new_pass_takes_the_bar_of_one_that_was_left_away(capsys):
     screen = Terminal()
-    screen.begin_pass(LEARN)
+    screen.begin_pass("epoch 3 train", 10)
     first = screen._bar
-    screen.begin_pass(SimpleNamespace(training=False, epoch=3, n_iter=0))
+    screen.begin_pass("epoch 3 valid", 0)
     assert first.disable
     assert screen._bar.total is None
     screen.end_pass()
@@ -96,16 +100,16 @@ def test_notebook_keeps_one_table_and_leaves_no_note(monkeypatch):
     now_s = [0.0]
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now_s[0])
     screen = Notebook()
-    screen.begin_pass(LEARN)
-    screen.batch(LEARN)  # too early to say anything
+    screen.begin_pass("epoch 3 train", 10)
+    screen.batch(loss)  # too early to say anything
     now_s[0] = 0.6
-    screen.batch(LEARN)
-    screen.batch(LEARN)  # too early again
+    screen.batch(loss)
+    screen.batch(loss)  # too early again
     screen.end_pass()
     screen.row(ROW)
     screen.end("")
     table = "epoch  valid_loss\n0          0.5000"
-    assert ipython.shown == ["epoch 3: training batch 5 of 10", table]
+    assert ipython.shown == ["epoch 3 train: batch 2 of 10, loss 0.2500", table]
     screen.end("stopped: enough")
     assert ipython.shown[-1] == f"{table}\nstopped: enough"
 
@@ -115,9 +119,10 @@ def test_notebook_takes_the_note_of_an_interrupted_pass_away(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     screen = Notebook()
     screen._shown_s -= 1
-    screen.batch(SimpleNamespace(training=False, epoch=0, iter=0, n_iter=0))
+    screen.begin_pass("predict", 0)
+    screen.batch(str)  # there is no loss
     screen.end("")
-    assert ipython.shown == ["epoch 0: validation batch 1", ""]
+    assert ipython.shown == ["predict: batch 1", ""]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +241,112 @@ def test_in_a_notebook_there_is_one_table_and_nothing_else():
         accuracy.__name__,
         "time_s",
     ]
+
+
+class Shown:
+    """A screen that keeps what it is told, and asks for each second loss."""
+
+    def __init__(self):
+        self.said = []
+
+    def begin_pass(self, label, total):
+        self.said.append(f"{label} of {total}")
+
+    def batch(self, loss):
+        asks = len(self.said) % 2 == 0
+        self.said.append(loss() if asks else "batch")
+
+    def end_pass(self):
+        self.said.append("end of pass")
+
+    def row(self, row):
+        self.said.append("row")
+
+    def end(self, note):
+        self.said.append(f"end {note}")
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    shown = Shown()
+    monkeypatch.setattr(progress, "make_screen", lambda name: shown)
+    monkeypatch.setattr(lr_finder, "make_screen", lambda name: shown)
+    return shown
+
+
+def test_a_fit_tells_how_far_it_is_and_the_loss_when_it_is_asked_for(
+    make_learner, screen
+):
+    learn = make_learner(ProgressCallback())
+    losses = []
+
+    class Note(Callback):
+        def after_batch(self, learn):
+            losses.append(learn.loss.item())
+
+    learn.fit(1, cbs=[Note()])
+    mean = f"loss {sum(losses[:2]) / 2:.4f}"
+    assert screen.said == [
+        *("epoch 0 train of 3", "batch", mean, "batch", "end of pass"),
+        *("epoch 0 valid of 2", f"loss {losses[3]:.4f}", "batch", "end of pass"),
+        *("row", "end "),
+    ]
+
+
+def test_the_loss_is_the_mean_of_the_last_ones(make_learner, monkeypatch):
+    monkeypatch.setattr(progress, "N_LOSSES", 2)
+    callback = ProgressCallback("plain")
+    for number in (9.0, 1.0, 2.0):
+        callback.after_batch(SimpleNamespace(loss=torch.tensor(number)))
+    assert callback._loss() == "loss 1.5000"
+
+
+def test_a_bar_asks_for_the_loss_when_it_has_been_drawn_and_not_before(
+    capsys, monkeypatch
+):
+    asked = []
+    screen = Terminal()
+    screen.begin_pass("epoch 0 train", 3)
+    for drawn in (False, True, False):
+        monkeypatch.setattr(screen._bar, "update", lambda drawn=drawn: drawn)
+        screen.batch(lambda: asked.append(drawn) or "loss 0.5")  # noqa: B023
+    assert asked == [True]
+    assert "loss 0.5" in str(screen._bar)
+    screen.end_pass()
+    capsys.readouterr()
+
+
+def test_passes_outside_of_a_fit_are_shown_too(make_learner, screen):
+    learn = make_learner(ProgressCallback())
+    learn.get_preds()
+    assert screen.said == ["predict of 2", "batch", "", "end of pass", "end "]
+    screen.said.clear()
+    learn.validate(learn.dls.train)
+    assert screen.said[0] == "validate of 3"
+    assert screen.said[2].startswith("loss ")
+    screen.said.clear()
+    learn.predict(learn.dls.train[0][0])  # a single batch is there at once
+    assert screen.said == []
+
+
+def test_a_pass_that_fails_outside_of_a_fit_leaves_nothing(make_learner, screen):
+    progress = ProgressCallback()
+    learn = make_learner(progress, Leave(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        learn.validate()
+    assert screen.said[-2:] == ["end of pass", "end "]
+    assert progress._screen is None
+
+
+def test_lr_find_is_shown_if_a_fit_would_be(make_learner, screen):
+    lr_finder.lr_find(make_learner(), 1e-5, 1e-4, n_steps=4)
+    assert screen.said == []
+    lr_finder.lr_find(make_learner(ProgressCallback()), 1e-5, 1e-4, n_steps=4)
+    first, *batches, end_of_pass, end = screen.said
+    assert first == "lr_find of 4"
+    assert len(batches) == 4
+    assert batches[1].startswith("loss ")
+    assert (end_of_pass, end) == ("end of pass", "end ")
 
 
 ROWS = [

@@ -165,7 +165,7 @@ def test_different_keys_are_named():
         ),
         (
             [np.zeros(2), [0, 0]],
-            "tensor (2,) float64 on cpu in sample 0, list of length 2 in sample 1",
+            "ndarray (2,) float64 on cpu in sample 0, list of length 2 in sample 1",
         ),
     ],
 )

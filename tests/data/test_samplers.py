@@ -8,7 +8,7 @@ from torch.utils.data import BatchSampler as TorchBatchSampler
 from torch.utils.data import RandomSampler, SequentialSampler
 
 from minifast.data.samplers import BatchSampler, Sampler, count_batches, permutation
-from minifast.errors import DTypeError, OptionError
+from minifast.errors import DTypeError, OptionError, describe
 
 SIZES = [(n, size) for n in (1, 2, 5, 12, 13) for size in (1, 2, 5, 12, 64)]
 
@@ -189,7 +189,7 @@ def test_a_sampler_must_have_a_length(sampler):
         BatchSampler(sampler, 2)
     assert str(caught.value) == (
         "A sampler must have a length, and give its numbers on each pass.\n"
-        f"  got: {type(sampler).__name__} {sampler!r}\n"
+        f"  got: {describe(sampler)}\n"
         "  fix: Put the numbers in a list."
     )
 

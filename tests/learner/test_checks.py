@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from minifast.data import DataLoaders
+from minifast.callbacks import OneCycle, ParamScheduler, lr_find
 from minifast.errors import DTypeError, OptionError, ShapeError
 from minifast.learner import Learner
+from minifast.optim import constant
 
 
 @pytest.mark.parametrize("n_epochs", [0, -1, 1.5, "2", None])
@@ -37,26 +38,94 @@ def test_the_optimizer_may_be_made_or_given(make_learner):
     assert Learner(learn.model, learn.dls, learn.loss_func, torch.optim.Adam).opt
 
 
-def test_a_learning_rate_is_needed_where_the_optimizer_has_none(make_learner):
-    learn = make_learner()
+def test_a_learning_rate_may_come_later_and_must_come(make_learner):
+    plain = make_learner()
+    learn = Learner(plain.model, plain.dls, plain.loss_func)
+    before = plain.model.weight.clone()
     with pytest.raises(OptionError, match="got: none, and SGD has none of its own"):
-        Learner(learn.model, learn.dls, learn.loss_func)
-    opt = Learner(learn.model, learn.dls, learn.loss_func, lr=0.3).opt
-    assert opt.param_groups[0]["lr"] == 0.3
-
-
-def test_a_pass_without_a_batch_is_refused(make_learner):
-    learn = make_learner()
-    learn.dls = DataLoaders([], None)
-    with pytest.raises(OptionError, match="none in the training pass of epoch 0"):
         learn.fit(1)
+    learn.fit(1, cbs=[OneCycle(0.1)])
+    assert not torch.equal(plain.model.weight, before)
+    assert plain.model.weight.isfinite().all()
+    with pytest.raises(OptionError, match="There must be a learning rate"):
+        learn.fit(1)  # the schedule has put back that there is none
+    lr_find(learn, n_steps=4)
+    learn.fit(1, lr=0.2)
+    assert learn.opt.param_groups[0]["lr"] == 0.2
+    assert plain.model.weight.isfinite().all()
 
 
-def test_an_iterator_is_found_out_in_the_second_epoch(make_learner):
-    learn = make_learner(n_valid=0)
-    learn.dls = DataLoaders(iter(learn.dls.train))
-    with pytest.raises(OptionError, match=r"epoch 1, from list_iterator\n.*used up"):
-        learn.fit(2)
+def test_groups_wait_for_their_rates_too(make_learner):
+    def split(model):
+        return [[model.weight], [model.bias]]
+
+    plain = make_learner()
+    learn = Learner(plain.model, plain.dls, plain.loss_func, splitter=split)
+    learn.fit(1, lr=slice(0.01, 0.1))
+    lrs = [group["lr"] for group in learn.opt.param_groups]
+    assert lrs == pytest.approx([0.01, 0.1])
+    assert Learner(plain.model, plain.dls, plain.loss_func, lr=0.3).opt.param_groups[0][
+        "lr"
+    ] == pytest.approx(0.3)
+
+
+def test_a_rate_beside_a_schedule_is_refused(make_learner):
+    learn = make_learner(OneCycle(0.1))
+    with pytest.raises(OptionError, match=r"fit\(lr=0.5\) beside OneCycle"):
+        learn.fit(1, lr=0.5)
+    assert learn.opt.param_groups[0]["lr"] == 0.1
+    make_learner(ParamScheduler(weight_decay=constant(0.1))).fit(1, lr=0.5)
+
+
+def test_an_optimizer_that_needs_a_closure_is_refused(make_learner):
+    with pytest.raises(OptionError, match="got: LBFGS, which needs a closure"):
+        make_learner(opt=torch.optim.LBFGS)
+    made = make_learner()
+    given = torch.optim.LBFGS(made.model.parameters())
+    with pytest.raises(OptionError, match=r"override step\(\)"):
+        Learner(made.model, made.dls, made.loss_func, given)
+
+
+def test_a_subclass_may_step_with_a_closure(make_learner):
+    class Again(Learner):
+        def step(self):
+            def closure():
+                self.opt.zero_grad()
+                with torch.enable_grad():
+                    self.pred = self.forward()
+                    loss = self.get_loss()
+                loss.backward()
+                return loss
+
+            self.opt.step(closure)
+            return True
+
+    learn = make_learner(opt=torch.optim.LBFGS, lr=0.5, kind=Again)
+    learn.fit(5)
+    assert learn.validate()["valid_loss"] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        ({"model": nn.Linear}, DTypeError, r"the class Linear\n  fix: .*Linear\(\)\?"),
+        ({"model": None}, DTypeError, "must be a torch.nn.Module"),
+        ({"dls": nn.ReLU()}, DTypeError, "got: ReLU ReLU"),
+        ({"model": 1, "dls": nn.ReLU()}, DTypeError, "got: int, then ReLU"),
+        ({"loss_func": nn.MSELoss}, DTypeError, r"Did you mean MSELoss\(\)\?"),
+        ({"loss_func": "mse"}, DTypeError, "got: str of length 3"),
+        ({"opt": "adam"}, DTypeError, "got: str of length 4"),
+        ({"inputs": "image"}, OptionError, r"Pass inputs=\['image'\]"),
+        ({"inputs": 0}, OptionError, "got: inputs=0"),
+    ],
+)
+def test_what_a_learner_cannot_be_made_of_is_refused(
+    make_learner, args, error, message
+):
+    made = make_learner()
+    parts = {"model": made.model, "dls": made.dls, "loss_func": made.loss_func}
+    with pytest.raises(error, match=message):
+        Learner(**(parts | args), lr=0.1)
 
 
 def test_a_loss_that_is_no_scalar_is_refused(make_learner):
@@ -67,36 +136,3 @@ def test_a_loss_that_is_no_scalar_is_refused(make_learner):
     learn.loss_func = lambda pred, y: 0.5
     with pytest.raises(DTypeError, match=r"got: float 0\.5"):
         learn.fit(1)
-
-
-def test_an_error_of_the_model_says_in_which_batch_and_what_it_got(make_learner):
-    learn = make_learner()
-    learn.dls = DataLoaders([*learn.dls.train, (torch.zeros(4, 7), torch.zeros(4, 1))])
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
-        learn.fit(1)
-    shapes = "(tensor (4, 7) float32 on cpu, tensor (4, 1) float32 on cpu)"
-    note = f"In batch 3 of the training pass of epoch 0; last batch: {shapes}"
-    assert caught.value.__notes__ == [note]
-
-
-def test_an_error_of_the_loss_says_what_it_got(make_learner):
-    learn = make_learner()
-    learn.loss_func = nn.functional.cross_entropy
-    learn.dls = DataLoaders([({"x": [torch.zeros(4, 3)]}, torch.zeros(5))])
-    learn.forward = lambda: torch.zeros(4, 2)
-    with pytest.raises((RuntimeError, ValueError)) as caught:
-        learn.fit(1)
-    assert "{'x': (tensor (4, 3)" in caught.value.__notes__[0]
-    assert "prediction: tensor (4, 2) float32 on cpu" in caught.value.__notes__[0]
-
-
-def test_an_error_of_the_loader_is_told_as_such(make_learner):
-    class Broken:
-        def __iter__(self):
-            raise OSError("no disk")
-
-    learn = make_learner()
-    learn.dls = DataLoaders(Broken())
-    with pytest.raises(OSError, match="no disk") as caught:
-        learn.fit(1)
-    assert "the training pass of epoch 0; last batch: none" in caught.value.__notes__[0]

@@ -104,11 +104,13 @@ def test_the_notebook_shows_no_raw_markup(page):
 def test_the_notebook_first_installs_the_package_or_says_how(page):
     first = notebook(page).cells[0]
     if known := repository(page):
-        install = rf'%pip install .*"minifast @ git\+https://github.com/{known}@\w+"'
+        install = (
+            rf'%pip install .*"minifast\[viz\] @ git\+https://github.com/{known}@\w+"'
+        )
         assert re.fullmatch(install, first.source)
     else:
         assert first.cell_type == "markdown"
-        assert "`pip install .`" in first.source
+        assert "`pip install '.[viz]'`" in first.source
 
 
 @pytest.mark.parametrize("page", EXECUTED)

@@ -1,7 +1,8 @@
 """The API pages: which names they show, and links from docstrings to chapters.
 
 A page documents the modules of a room, and shows of each what the room hands out, since
-that is where names are imported from. A docstring ends in a line such as
+that is where names are imported from: the room stands before each name, and below a
+callback, the events that it listens to. A docstring ends in a line such as
 ``Book: ch. 01, "One loop".``; on the page the chapter's number leads to the chapter.
 """
 
@@ -12,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx import addnodes
 
 if TYPE_CHECKING:
     from sphinx.addnodes import pending_xref
@@ -35,6 +37,37 @@ def link_chapters(
     for i, line in enumerate(lines):
         if "Book: ch. " in line:
             lines[i] = NAMED.sub(link, line)
+
+
+def name_rooms(app: Sphinx, doctree: nodes.document) -> None:
+    """Put before each name the room that it is imported from."""
+    for signature in doctree.findall(addnodes.desc_signature):
+        module = signature.get("module") or ""
+        if module.startswith("minifast") and not signature.get("class"):
+            at = signature.first_child_matching_class(addnodes.desc_name) or 0
+            signature.insert(at, addnodes.desc_addname("", f"{room_of(module)}."))
+
+
+def tell_events(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Add to the lines of a callback's docstring what it listens to and wraps."""
+    base, events = _protocol()
+    if what != "class" or not isinstance(obj, type) or not issubclass(obj, base):
+        return
+    verbs = [verb for verb in vars(base) if verb.startswith("around_")]
+    own = [n for n in (*events, *verbs) if getattr(obj, n) is not getattr(base, n)]
+    if own:
+        lines += ["", f"Its methods for events: {', '.join(f'``{n}``' for n in own)}."]
+
+
+def _protocol() -> tuple[type, tuple[str, ...]]:
+    learner = sys.modules.get("minifast.learner")
+    return getattr(learner, "Callback", _Nothing), getattr(learner, "EVENTS", ())
+
+
+class _Nothing:
+    """Stands for ``Callback`` on a page that does not load it."""
 
 
 def leave_out(
@@ -72,14 +105,19 @@ def is_handed_out(module: str, name: str) -> bool:
     """
     if module in OWN_NAMES:
         return True
-    room = sys.modules.get(".".join(module.split(".")[:2]))
+    room = sys.modules.get(room_of(module))
     return name in getattr(room, "__all__", [name])
+
+
+def room_of(module: str) -> str:
+    """Return from where the names of a module are imported."""
+    return module if module in OWN_NAMES else ".".join(module.split(".")[:2])
 
 
 def is_told_by_callback(module: str, owner: str, name: str) -> bool:
     """Whether it overrides what ``Callback`` has, events above all, and tells there."""
-    base = getattr(sys.modules.get("minifast.learner"), "Callback", None)
+    base, _ = _protocol()
     owner_class = getattr(sys.modules.get(module), owner, None)
-    if base is None or not isinstance(owner_class, type) or owner_class is base:
+    if not isinstance(owner_class, type) or owner_class is base:
         return False
     return issubclass(owner_class, base) and hasattr(base, name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HOW_TO_INSTALL = """\
 This notebook needs the package `minifast`. In a copy of the book's source code, the
-command `pip install .` installs it.
+command `pip install '.[viz]'` installs it.
 """
 HIDDEN = "application/papermill.record/"
 # Fold a cell in JupyterLab and in Colab, each in its own way.

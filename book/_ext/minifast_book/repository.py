@@ -45,7 +45,7 @@ def install_command() -> str:
     url, commit = known(), os.environ.get("GITHUB_SHA") or _git("rev-parse", "HEAD")
     if not (url and re.fullmatch(r"[0-9a-f]{7,64}", commit)):
         return ""
-    return f'%pip install -q "minifast @ git+{url}@{commit}"'
+    return f'%pip install -q "minifast[viz] @ git+{url}@{commit}"'
 
 
 def use_repository(app: Sphinx, config: Config) -> None:

@@ -60,18 +60,23 @@ def font_folder() -> Path:
     """Find the font files that matplotlib ships, without importing it.
 
     Raises:
-        DataError: matplotlib is not installed as plain files.
+        DataError: matplotlib is not installed, or not as plain files.
     """
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is not None and spec.origin is not None:
-        folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-        if folder.is_dir():
-            return folder
-    raise DataError(
-        "The stand-in digits need the font files that matplotlib ships.",
-        "no folder mpl-data/fonts/ttf beside matplotlib",
-        "Install matplotlib from its wheel, or use the real MNIST.",
-    )
+    must = "The stand-in digits need the font files that matplotlib ships."
+    try:
+        spec = importlib.util.find_spec("matplotlib")
+    except ImportError:  # somebody keeps it from being imported
+        spec = None
+    if spec is None or spec.origin is None:
+        fix = (
+            "pip install matplotlib (the extra viz of minifast), or get the real MNIST."
+        )
+        raise DataError(must, "no matplotlib", fix)
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    if not folder.is_dir():
+        got = "no folder mpl-data/fonts/ttf beside matplotlib"
+        raise DataError(must, got, "Install its wheel, or get the real MNIST.")
+    return folder
 
 
 def _render(font_file: Path, character: str) -> torch.Tensor:
@@ -84,7 +89,7 @@ def _render(font_file: Path, character: str) -> torch.Tensor:
         raise DataError(
             "The stand-in digits need the font files that matplotlib ships.",
             f"{font_file.name}: {error}",
-            "Install matplotlib again, or use the real MNIST.",
+            "Install matplotlib again, or get the real MNIST.",
         ) from error
     left, top, right, bottom = (int(edge) for edge in font.getbbox(character))
     glyph = Image.new("L", (right - left, bottom - top))

@@ -2,11 +2,18 @@ from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
-from minifast_book.chapters import forgive_foreign_types, leave_out, link_chapters
-from sphinx.addnodes import literal_emphasis, pending_xref
+from minifast_book.chapters import (
+    forgive_foreign_types,
+    leave_out,
+    link_chapters,
+    name_rooms,
+    tell_events,
+)
+from sphinx.addnodes import desc_name, desc_signature, literal_emphasis, pending_xref
 
 import minifast.callbacks
-import minifast.losses  # noqa: F401  (autodoc would have imported it)
+import minifast.learner
+import minifast.losses
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,38 @@ def test_a_page_shows_what_readers_can_import_from_the_room(module, name, left_o
 )
 def test_what_a_callback_overrides_is_told_once(module, owner, name, left_out):
     assert is_left_out(module, name, owner) is left_out
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "text"),
+    [
+        ("minifast.callbacks.recorder", "", "minifast.callbacks.name"),
+        ("minifast.callbacks", "", "minifast.callbacks.name"),
+        ("minifast.datasets.mnist", "", "minifast.datasets.mnist.name"),
+        ("minifast.callbacks.recorder", "Recorder", "name"),
+        ("elsewhere.module", "", "name"),
+        (None, "", "name"),
+    ],
+)
+def test_an_entry_says_from_where_it_is_imported(module, owner, text):
+    signature = desc_signature("", "", desc_name("", "name"))
+    signature["module"], signature["class"] = module, owner
+    name_rooms(None, nodes.section("", signature))
+    assert signature.astext() == text
+
+
+def test_a_callback_names_its_events_in_one_line():
+    def lines_of(cls):
+        lines = ["What."]
+        tell_events(None, "class", "", cls, None, lines)
+        return lines[1:]
+
+    told = "Its methods for events: ``after_loss``, ``after_batch``, ``after_epoch``."
+    assert lines_of(minifast.callbacks.Recorder) == ["", told]
+    (_, wraps) = lines_of(minifast.callbacks.GradientAccumulation)
+    assert wraps.endswith(", ``around_backward``.")
+    assert lines_of(minifast.learner.Callback) == []
+    assert lines_of(minifast.losses.cross_entropy) == lines_of(int) == []
 
 
 @pytest.mark.parametrize(

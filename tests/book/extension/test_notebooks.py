@@ -26,7 +26,7 @@ def test_a_notebook_installs_its_own_commit_or_says_how(monkeypatch):
     monkeypatch.setattr(notebooks, "install_command", lambda: "")
     first = notebooks._install_cell()
     assert first.cell_type == "markdown"
-    assert "`pip install .`" in first.source
+    assert "`pip install '.[viz]'`" in first.source
 
 
 @pytest.mark.parametrize("page", ["01-été", "a page. (2)", "x" * 100, "api/a"])

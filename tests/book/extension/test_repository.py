@@ -76,9 +76,8 @@ def test_a_notebook_installs_the_commit_it_was_built_from(checkout, monkeypatch)
     checkout("https://github.com/someone/my-book")
     head = repository._git("rev-parse", "HEAD")
     source = "git+https://github.com/someone/my-book"
-    assert (
-        repository.install_command() == f'%pip install -q "minifast @ {source}@{head}"'
-    )
+    command = f'%pip install -q "minifast[viz] @ {source}@{head}"'
+    assert repository.install_command() == command
     monkeypatch.setenv("GITHUB_SHA", COMMIT)
     assert repository.install_command().endswith(f'@{COMMIT}"')
 

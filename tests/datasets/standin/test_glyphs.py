@@ -37,17 +37,24 @@ def test_the_fonts_are_found_without_importing_matplotlib():
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [None, ModuleSpec("matplotlib", None, origin="nowhere/matplotlib/__init__.py")],
+    ("spec", "got", "fix"),
+    [
+        (None, "no matplotlib", "pip install matplotlib (the extra viz of minifast)"),
+        (
+            ModuleSpec("matplotlib", None, origin="nowhere/matplotlib/__init__.py"),
+            "no folder mpl-data/fonts/ttf beside matplotlib",
+            "Install its wheel",
+        ),
+    ],
 )
-def test_no_matplotlib_is_a_clear_error(spec, monkeypatch):
+def test_no_matplotlib_is_a_clear_error(spec, got, fix, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(DataError) as caught:
         glyphs.font_folder()
     assert str(caught.value) == (
         "The stand-in digits need the font files that matplotlib ships.\n"
-        "  got: no folder mpl-data/fonts/ttf beside matplotlib\n"
-        "  fix: Install matplotlib from its wheel, or use the real MNIST."
+        f"  got: {got}\n"
+        f"  fix: {fix}, or get the real MNIST."
     )
 
 
@@ -57,7 +64,7 @@ def test_a_missing_face_is_a_clear_error():
     must, got, fix = str(caught.value).split("\n")
     assert must == "The stand-in digits need the font files that matplotlib ships."
     assert got.startswith("  got: NoSuchFace.ttf: ")
-    assert fix == "  fix: Install matplotlib again, or use the real MNIST."
+    assert fix == "  fix: Install matplotlib again, or get the real MNIST."
 
 
 def test_distance_agrees_with_all_pairs():
