@@ -12,11 +12,14 @@ import html
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minifast.book.machine import in_notebook
 from minifast.book.timing import Timing, format_count, format_time
 from minifast.errors import ClaimError, DTypeError, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Value = bool | int | float | str
 
@@ -51,30 +54,44 @@ def record(name: str, value: Value | Timing, text: str | None = None) -> None:
     leave("record", name, text, value=value)
 
 
-def claim(sentence: str, holds: bool) -> Claim:
+def claim(
+    sentence: str,
+    holds: bool,
+    *,
+    unless: bool | Sequence[bool] | None = None,
+    reason: str = "",
+) -> Claim:
     """State a sentence on the page that is checked in every run of the book.
+
+    A test that nothing could fail proves nothing. So a claim names its counterexample:
+    the same test of what the sentence is to be told apart from, such as the network
+    before it was trained, or a result with one number changed.
 
     Args:
         sentence: What is claimed; numbers in it are formatted from what was measured.
         holds: Whether it is true in this run: a bool, or an array or tensor of
             exactly one. What Python merely takes for true, such as nan, a tuple or a
             function that was not called, is refused.
+        unless: The same test of a counterexample, or of several: each must be False.
+        reason: Why there is no counterexample, where there is none; the page does not
+            show it, the lint of the chapters asks for it.
 
     Shape:
-        holds: a bool, NumPy's or torch's among them, of one element.
+        holds, unless: bools, NumPy's or torch's among them, of one element each.
 
     Returns:
         An object that a notebook shows as a marked sentence.
 
     Raises:
-        ClaimError: If it is not true. The build of the book then fails.
-        DTypeError: If it is no bool.
+        ClaimError: If it is not true, or a counterexample is true as well. The build
+            of the book then fails.
+        DTypeError: If one of them is no bool.
 
     Book: ch. 00, "Claims".
 
     Example:
-        >>> claim("A sum of squares is never negative.", 3**2 + 4**2 >= 0)
-        ✓ A sum of squares is never negative.
+        >>> claim("Doubling is exact.", 2 * 0.1 == 0.1 + 0.1, unless=3 * 0.1 == 0.3)
+        ✓ Doubling is exact.
     """
     if not _truth(sentence, holds):
         raise ClaimError(
@@ -82,7 +99,17 @@ def claim(sentence: str, holds: bool) -> Claim:
             "it is not true in this run",
             "Look at the figures above it: mend the code, or claim what is true.",
         )
-    leave("claim", f"claim: {sentence}", sentence, sentence=sentence, holds=True)
+    against = unless if isinstance(unless, list | tuple) else [unless]
+    tests = [each for each in against if each is not None]
+    for number, each in enumerate(tests, 1):
+        if _truth(sentence, each):
+            raise ClaimError(
+                f"This claim must be false of its counterexample: {sentence}",
+                f"counterexample {number} of {len(tests)} passes the same test",
+                "Test what the sentence says, so that the counterexample fails.",
+            )
+    facts = {"sentence": sentence, "holds": True, "against": len(tests)}
+    leave("claim", f"claim: {sentence}", sentence, **facts)
     return Claim(sentence)
 
 

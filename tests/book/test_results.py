@@ -99,6 +99,28 @@ def test_a_false_claim_raises_and_leaves_nothing(shown):
     assert shown == []
 
 
+@pytest.mark.parametrize("unless", [False, np.False_, (False, torch.zeros(1) > 0)])
+def test_a_claim_that_its_counterexamples_fail_holds(shown, unless):
+    claim("Two is more than one.", 2 > 1, unless=unless)
+    facts = shown[0][1]["minifast"]
+    assert facts["against"] == (len(unless) if isinstance(unless, tuple) else 1)
+
+
+@pytest.mark.parametrize("unless", [True, (False, True)])
+def test_a_claim_that_a_counterexample_passes_proves_nothing(shown, unless):
+    with pytest.raises(ClaimError) as caught:
+        claim("The loss fell.", True, unless=unless)
+    assert "must be false of its counterexample: The loss fell." in str(caught.value)
+    n = len(unless) if isinstance(unless, tuple) else 1
+    assert f"got: counterexample {n} of {n} passes the same test" in str(caught.value)
+    assert shown == []
+
+
+def test_a_counterexample_is_a_bool_too():
+    with pytest.raises(DTypeError, match="must be True or False: The loss fell"):
+        claim("The loss fell.", True, unless=0.0)
+
+
 @pytest.mark.parametrize(
     "holds",
     [

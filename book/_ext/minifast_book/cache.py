@@ -123,7 +123,8 @@ class Outputs:
         """Keep the outputs of the page that was just read, and complete its notebook.
 
         myst-nb leaves it without outputs if they were kept, and else without what was
-        recorded. A page that failed is not kept.
+        recorded. A page that failed is not kept, nor one that was executed while
+        somebody edited the package: nobody knows which state it shows.
         """
         done = getattr(app.env, "nb_metadata", {}).get(name, {}).get("exec_data")
         if not done:
@@ -140,7 +141,7 @@ class Outputs:
         if kept and not was_executed(notebook):
             self.used[name] = kept
             done["mtime"], done["runtime"] = kept.executed, kept.seconds
-        elif not rebuilding():
+        elif not rebuilding() and not self.sources.has_changed():
             when, seconds = done["mtime"], done["runtime"] or 0.0
             self.used[name] = Kept(self.key(of), of, when, seconds, json.loads(text))
             self.write(self.used[name])

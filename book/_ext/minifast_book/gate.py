@@ -35,6 +35,7 @@ LOG = logging.getLogger(__name__)
 BUDGET = 1_500_000  # bytes of a page with its images
 TRACEBACK = "Traceback (most recent call last)"
 CLAIM = "This claim must hold: "
+AGAINST = "This claim must be false of its counterexample: "
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -120,7 +121,10 @@ def _cell_errors(page: Page, place: str) -> Iterator[str]:
 
 def _what_failed(error: NotebookNode) -> str:
     if error.ename == "ClaimError":
-        sentence = error.evalue.splitlines()[0].removeprefix(CLAIM)
+        must = error.evalue.splitlines()[0]
+        if must.startswith(AGAINST):
+            return f"a counterexample passes this claim's test: {must[len(AGAINST) :]}"
+        sentence = must.removeprefix(CLAIM)
         return f"this claim is false in this run: {sentence}"
     if error.ename in ENDED:
         what = "was stopped" if error.ename == "CellTimeoutError" else "lost its kernel"

@@ -156,6 +156,13 @@ class Reach:
             self.digests[file] = digest(file.read_bytes())
         return self.digests[file]
 
+    def has_changed(self) -> bool:
+        """Tell whether a file is no longer what it was when pages were followed."""
+        return any(
+            not file.is_file() or digest(file.read_bytes()) != known
+            for file, known in self.digests.items()
+        )
+
     def file_of(self, module: str, folder: Path) -> Path | None:
         """Return the file of a module of the package, or of a script."""
         first, *rest = module.split(".")

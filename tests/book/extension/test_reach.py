@@ -188,6 +188,17 @@ def test_where_the_package_lies_does_not_count(reach, folder):
     assert found.of(read_source(page("import loop")), folder / "book") == before
 
 
+@pytest.mark.parametrize(
+    "edit", [lambda file: file.unlink(), lambda f: f.write_text("2")]
+)
+def test_an_edit_behind_ones_back_is_noticed(folder, edit):
+    found = Reach(folder / "minifast", folder / "scripts")
+    found.of(read_source(page("import loop")), folder / "book")
+    assert not found.has_changed()
+    edit(folder / "scripts" / "loop.py")
+    assert found.has_changed()
+
+
 def test_code_cells_are_told_from_examples_of_them():
     text = page("1 + 1") + "````markdown\n```{code-cell}\nimport no\n```\n````\n"
     source = read_source(text)
