@@ -16,6 +16,7 @@ those outputs trustworthy:
 - ``markdown``, ``references``, ``citations``: their MyST as plain Markdown;
 - ``gate``: the build fails on what Sphinx would let through, seen in the executed
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
+- ``appendices``: tables of cited works and labelled equations, idle terms;
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``moved``: what ``make diff`` shows; ``partial``: what ``make chapter`` leaves out;
@@ -36,6 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minifast_book import (
+    appendices,
     chapters,
     exercises,
     fingerprint,
@@ -225,6 +227,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.autodoc")
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
+    app.add_directive("cited-works", appendices.CitedWorks)
+    app.add_directive("labelled-equations", appendices.LabelledEquations)
     app.connect("config-inited", repository.use_repository, priority=100)
     app.connect("config-inited", build.start, priority=100)
     app.connect("config-inited", adapt, priority=100)

@@ -15,7 +15,7 @@ def app(app, tmp_path):
     (app.srcdir / "_static").mkdir()
     (app.srcdir / "_static" / "note.md").touch()  # no page
     app.config.external_toc_path = "../_toc.yml"
-    app.env = SimpleNamespace(found_docs={"page"})
+    app.env = SimpleNamespace(found_docs={"page"}, domaindata={"std": {}})
     return app
 
 
