@@ -91,13 +91,14 @@ browser: # looked for first: setting up and building take long
 	  echo "snap install chromium (Ubuntu), brew install --cask chromium (macOS)."; \
 	  echo "Or name its program: CHROMIUM=/path/to/chromium make test-site"; exit 1; }; fi
 
-check: lint test ## Lint, types, layers, tests: what a change must pass
+check: lint test ## Lint, spelling, types, layers, tests: what a change must pass
 
 lint: valid $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 lock: ## Resolve requirements/*.in again, and write the lock files
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
