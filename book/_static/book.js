@@ -41,3 +41,19 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
 });
+
+// Results of the search show what a page says: not its table of contents, which the theme
+// keeps for printing, and formulas without the marks around them.
+document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const toText = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const article = new DOMParser().parseFromString(html, "text/html").querySelector("article");
+    if (!article) return toText(html, anchor);
+    for (const formula of article.querySelectorAll(".math")) {
+      formula.textContent = formula.textContent.replace(/\\[()[\]]/g, "");
+    }
+    const id = anchor && `#${CSS.escape(anchor.slice(1))}`; // minifast.losses, say, has dots
+    return toText(`<main role="main">${article.innerHTML}</main>`, id);
+  };
+});

@@ -29,6 +29,17 @@ def test_search_knows_other_names_for_a_thing(visit, word):
     expect(found.first).to_be_visible()
 
 
+@pytest.mark.parametrize("word", ["broadcasting", "gradient"])
+def test_results_of_the_search_show_what_pages_say(visit, word):
+    page = visit.page
+    page.goto(f"{visit.base}search.html?{urlencode({'q': word})}")
+    shown = page.locator("#search-results li p.context")
+    expect(shown.nth(3)).to_be_visible()
+    texts = [" ".join(text.split()) for text in shown.all_inner_texts()]
+    assert not [text for text in texts if "Contents " in text or "\\(" in text]
+    assert visit.errors == []
+
+
 def test_pages_are_as_dark_as_the_system(visit):
     page = visit.go("01-matmul")
     visit.colour_scheme("dark")
