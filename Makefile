@@ -35,7 +35,7 @@ STRICT := -W -n --keep-going
 WHOLE := $(STRICT) --toc "$(CURDIR)/_toc.yml"
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help book chapter diff serve links bench test test-site check lint lock clean distclean
+.PHONY: help book chapter diff serve pdf links bench test test-site check lint lock clean distclean
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ diff: ## Show which recorded numbers and claims the last builds moved
 
 serve: valid $(SITE) ## Serve the built site on http://localhost:8000 (PORT=...)
 	@$(BIN)/python book/_ext/minifast_book/serve.py _build/html "$$PORT"
+
+pdf: valid browser $(VENV)/.test $(SITE) ## Print the built book into one file, _build/book.pdf
+	$(BIN)/python tests/site/pdf.py _build/book.pdf
 
 links: valid $(VENV)/.book ## Check the links to other sites (needs a network)
 	$(BUILD) $(WHOLE) --path-output _build/links --builder linkcheck

@@ -15,6 +15,7 @@ TARGETS = [
     "chapter",
     "diff",
     "serve",
+    "pdf",
     "links",
     "bench",
     "test",
