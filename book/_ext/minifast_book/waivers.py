@@ -33,7 +33,7 @@ def unexplained(cell: NotebookNode) -> Iterator[str]:
         yield f"{what} switches a check off: {fix}"
     for name in dict.fromkeys(_silencers(cell.source)):
         yield f"{name}() silences what the page should show: {fix}"
-    for command in SHELL.findall(cell.source):
+    for command in [*SHELL.findall(cell.source), *_unasked(cell.source)]:
         yield f"nobody asks whether {command.strip()} succeeded: {fix}"
     if _catches_claim(cell.source):
         yield f"claim() stands where its error is caught: {fix}"
@@ -57,6 +57,18 @@ def _silencers(source: str) -> Iterator[str]:
             mode = node.args[0] if node.args else None
             if not (isinstance(mode, ast.Constant) and mode.value == "error"):
                 yield _name(node.func)
+
+
+def _unasked(source: str) -> Iterator[str]:
+    """Yield the calls of programs whose exit status is thrown away."""
+    for node in _nodes(source):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = ast.unparse(node.func)
+            checked = any(each.arg == "check" for each in node.keywords)
+            if name in ("os.system", "subprocess.call") or (
+                name == "subprocess.run" and not checked
+            ):
+                yield f"{name}()"
 
 
 def _catches_claim(source: str) -> bool:

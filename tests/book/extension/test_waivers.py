@@ -27,6 +27,10 @@ def test_what_is_no_python_is_left_to_others():
     [
         ("x = 1\n!gcc -O2 a.c", ["nobody asks whether !gcc -O2 a.c succeeded"]),
         ("%%bash --no-raise-error\nfalse", ["nobody asks whether %%bash"]),
+        ("_ = os.system('exit 3')", ["nobody asks whether os.system() succeeded"]),
+        ("subprocess.run(x)", ["nobody asks whether subprocess.run() succeeded"]),
+        ("subprocess.run(x, check=True)", []),
+        ("subprocess.run(x, check=False)", []),  # it is said that it may fail
         ("%%bash\nfalse", []),  # raises if the last command fails
         ("assert a != b", []),
     ],
