@@ -17,6 +17,7 @@ those outputs trustworthy:
 - ``gate``: the build fails on what Sphinx would let through, seen in the executed
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``appendices``: tables of cited works and labelled equations, idle terms;
+- ``rooms``: which public names the chapters build, show or use;
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``moved``: what ``make diff`` shows; ``partial``: what ``make chapter`` leaves out;
@@ -48,6 +49,7 @@ from minifast_book import (
     provenance,
     report,
     repository,
+    rooms,
     status,
     unchanged,
 )
@@ -227,6 +229,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.autodoc")
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
+    app.add_directive("names-table", rooms.NamesTable)
     app.add_directive("cited-works", appendices.CitedWorks)
     app.add_directive("labelled-equations", appendices.LabelledEquations)
     app.connect("config-inited", repository.use_repository, priority=100)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from docutils import nodes
 from sphinx.util import logging
 
-from minifast_book.appendices import find_gaps, find_idle_terms
+from minifast_book import appendices, rooms
 from minifast_book.cache import rebuilding
 from minifast_book.execution import ENDED
 from minifast_book.exercises import find_strays
@@ -44,7 +44,8 @@ def close(app: Sphinx, pages: list[Page]) -> None:
     """List the faults of all pages, and let the build fail if there are any."""
     problems = [problem for page in pages for problem in find_problems(app, page)]
     if not is_partial(app):
-        problems += [*_orphans(app), *find_gaps(app), *find_idle_terms(app)]
+        problems += [*_orphans(app), *rooms.find_gaps(app)]
+        problems += [*appendices.find_gaps(app), *appendices.find_idle_terms(app)]
     if not problems:
         return
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"

@@ -189,7 +189,7 @@ class _Page:
         """Follow the code of a page, as one text."""
         body: list[ast.stmt] = []
         for cell in cells:
-            code, magics = _split(cell)
+            code, magics = split_cell(cell)
             for word in " ".join(magics).split():
                 self.add_file(word)
                 if word.lstrip("!%") == self.package.name:  # on the command line
@@ -277,7 +277,7 @@ class _Page:
         return self.folder.resolve().is_relative_to(folder.resolve())
 
 
-def _split(cell: str) -> tuple[str, list[str]]:
+def split_cell(cell: str) -> tuple[str, list[str]]:
     """Part a cell into Python, and its header and magics as they stand."""
     lines = cell.splitlines()
     if lines and lines[0].strip() == "---" and "---" in lines[1:]:
