@@ -31,6 +31,20 @@ MEASUREMENT = re.compile(
     |\baccurac(?:y|ies)\s(?:of|is|was|reached)\s\d[\d.,]*""",
     re.VERBOSE,
 )
+COMPARISON = re.compile(
+    r"""\b(?:faster|fastest|slower|slowest|quicker|cheaper|cheapest|better|best|worse|worst
+    |catch(?:es)?\sup|longest|shortest|outperforms?|beats?
+    |nearly\s(?:the\ssame|as)|(?:just|almost|about)\sas\s\w+\sas
+    |(?:more|less|most|least)\s(?:expensive|costly|accurate|precise|stable))\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# What sounds like a comparison and measures nothing.
+NO_COMPARISONS = re.compile(
+    r"""\b(?:at\sbest|best\sknown|better\sknown|had\sbetter|better\snames?|best\sof\sboth)\b
+    |<!--\s*no\scomparison\s*-->""",
+    re.VERBOSE | re.IGNORECASE,
+)
+BACKED = re.compile(r"\{glue:|\{cite|<!--\s*cited\s*-->")
 INLINE = re.compile(
     r"""\$\$.*?\$\$|\$[^$\n]+\$         # mathematics
     |\{[\w:+-]+\}`[^`]*`               # roles
@@ -178,6 +192,55 @@ def measurements_are_not_typed(chapter):
             yield line, f"typed measurement {' '.join(match[0].split())!r}: {fix}"
 
 
+def claims_name_their_counterexample(chapter):
+    for cell in chapter.cells:
+        for node in ast.walk(cell.tree() or ast.Module([], [])):
+            called = isinstance(node, ast.Call) and getattr(node.func, "id", "")
+            if called == "claim" and not {"unless", "reason"} & {
+                keyword.arg for keyword in node.keywords
+            }:
+                line = cell.line + node.lineno
+                yield line, "the claim has neither unless= nor a reason= to have none"
+
+
+def comparisons_are_backed(chapter):
+    """What is called faster, better or nearly the same was measured, or is cited.
+
+    In the paragraph stands a recorded number or a citation, or a claim or a record
+    stands in the cell before it or behind it. Questions compare nothing.
+    """
+    prose = INLINE.sub(_blank, chapter.prose)
+    measuring = [
+        cell for cell in chapter.cells if re.search(r"\b(claim|record)\(", cell.source)
+    ]
+    fix = "record() or claim() it, cite who measured it, or say less"
+    for start, paragraph in _paragraphs(chapter.prose):
+        first = prose.count("\n", 0, start) + 1
+        if BACKED.search(paragraph) or _is_beside(chapter, measuring, first):
+            continue
+        for offset, sentence in _sentences(paragraph):
+            if sentence.rstrip().endswith("?") or NO_COMPARISONS.search(sentence):
+                continue
+            at = start + offset
+            for match in COMPARISON.finditer(prose, at, at + len(sentence)):
+                line = prose.count("\n", 0, match.start()) + 1
+                yield line, f"{' '.join(match[0].split())!r} without a number: {fix}"
+
+
+def _is_beside(chapter, measuring, line):
+    """Tell whether the cell next before or after a paragraph measures something."""
+    before = [cell.line for cell in chapter.cells if cell.line < line]
+    after = [cell.line for cell in chapter.cells if cell.line > line]
+    beside = {*before[-1:], *after[:1]}
+    return any(cell.line in beside for cell in measuring)
+
+
+def _paragraphs(text):
+    """Yield each paragraph with its place."""
+    for match in re.finditer(r"(?:[^\n]*\S[^\n]*(?:\n|\Z))+", text):
+        yield match.start(), match[0]
+
+
 def the_last_cell_stamps(chapter):
     cells = chapter.cells
     if not cells or "stamp(" not in cells[-1].source:
@@ -235,6 +298,8 @@ RULES = [
     package_names_are_not_redefined,
     imported_names_are_not_overwritten,
     measurements_are_not_typed,
+    claims_name_their_counterexample,
+    comparisons_are_backed,
     the_last_cell_stamps,
     the_stamp_names_the_data,
     what_is_switched_off_has_a_reason,

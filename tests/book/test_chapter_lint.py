@@ -242,3 +242,48 @@ def test_length_counts_words_of_prose_alone():
     assert chapter(text).words == title + 4 + formula + code
     assert problems(chapter_lint.length_is_right, text)
     assert not problems(chapter_lint.length_is_right, "word " * 2000)
+
+
+@pytest.mark.parametrize(
+    ("source", "faults"),
+    [
+        ('claim("It falls.", a > b)', 1),
+        ('claim("It falls.", a > b, unless=a > a)', 0),
+        ('claim("It falls.", a > b, reason="an identity")', 0),
+        ('other.claim("It falls.", a > b)', 0),
+        ("for x in y:\n    claim('It falls.', x)", 1),
+    ],
+)
+def test_claims_without_a_counterexample(source, faults):
+    found = problems(chapter_lint.claims_name_their_counterexample, cell(source))
+    assert len(found) == faults
+    assert all(line > 7 for line, _ in found)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Ours is faster.",
+        "The new one is\nnearly the same.",
+        "With more epochs it catches up.",
+        "That is the *longest* of them.",
+        "It is just as good as the other, and more expensive.",
+    ],
+)
+def test_comparisons_without_a_measurement(sentence):
+    rule = chapter_lint.comparisons_are_backed
+    assert problems(rule, "First.", sentence, cell("x = 1"))
+    assert problems(rule, cell("claim('a', b)"), cell("x = 1"), sentence, cell("y = 2"))
+    assert not problems(rule, f"{sentence} It takes {{glue:text}}`time`.")
+    assert not problems(rule, f"{sentence} {{cite:t}}`he2015` measured it.")
+    assert not problems(rule, cell("claim('a', b)"), sentence)
+    assert not problems(rule, sentence, cell("record('a', b)"))
+    assert not problems(rule, f"{sentence} <!-- no comparison -->")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["Which is faster?", "At best it stops.", "`faster` is a name.", "It is large."],
+)
+def test_what_compares_nothing(sentence):
+    assert not problems(chapter_lint.comparisons_are_backed, sentence)
