@@ -204,6 +204,16 @@ def test_a_link_that_another_page_breaks_is_told_until_it_is_mended(desk):
     assert rebuild(desk).executed == []
 
 
+def test_a_label_may_move_to_an_earlier_page(desk):
+    late, early = desk.sources / "04-clip.md", desk.sources / "02-example.md"
+    desk.edit(late, "(other)=\n", "")
+    early.write_text(early.read_text() + "\n(other)=\n## Other\n")
+    assert "03-recorder" not in rebuild(desk).executed
+    desk.edit(early, "\n(other)=\n## Other\n", "")
+    desk.edit(late, "## The other", "(other)=\n## The other")
+    rebuild(desk)
+
+
 @pytest.mark.parametrize(
     "harm",
     [

@@ -107,6 +107,7 @@ class Build:
 
     def begin(self, app: Sphinx, env: BuildEnvironment, names: list[str]) -> None:
         """Begin to read pages."""
+        incremental.forget_pages(app, names)
         self.verdicts.begin(set(names), set(env.found_docs))
 
     def begin_page(self, app: Sphinx, docname: str, source: list[str]) -> None:

@@ -117,6 +117,17 @@ def lacks_index(app: Sphinx) -> bool:
     return False
 
 
+def forget_pages(app: Sphinx, names: Iterable[str]) -> None:
+    """Forget what was known of pages that are about to be read, all at once.
+
+    Sphinx forgets each just before it reads it. A label that has moved from the end of
+    the book to its beginning would be there twice.
+    """
+    for name in names:
+        app.events.emit("env-purge-doc", app.env, name)
+        app.env.clear_doc(name)
+
+
 def remove_pages(app: Sphinx, names: Iterable[str]) -> None:
     """Remove what was built of pages that are no longer there."""
     for name in names:
