@@ -203,6 +203,17 @@ def claims_name_their_counterexample(chapter):
                 yield line, "the claim has neither unless= nor a reason= to have none"
 
 
+def claims_end_their_cell(chapter):
+    """A notebook shows the last value of a cell, so any other claim is not seen."""
+    for cell in chapter.cells:
+        body = cell.tree().body if cell.tree() else []
+        for node in body[:-1]:
+            call = node.value if isinstance(node, ast.Expr) else None
+            if getattr(getattr(call, "func", None), "id", "") == "claim":
+                line = cell.line + node.lineno
+                yield line, "the claim is not shown: let its cell end with it"
+
+
 def comparisons_are_backed(chapter):
     """What is called faster, better or nearly the same was measured, or is cited.
 
@@ -299,6 +310,7 @@ RULES = [
     imported_names_are_not_overwritten,
     measurements_are_not_typed,
     claims_name_their_counterexample,
+    claims_end_their_cell,
     comparisons_are_backed,
     the_last_cell_stamps,
     the_stamp_names_the_data,

@@ -287,3 +287,16 @@ def test_comparisons_without_a_measurement(sentence):
 )
 def test_what_compares_nothing(sentence):
     assert not problems(chapter_lint.comparisons_are_backed, sentence)
+
+
+@pytest.mark.parametrize(
+    ("source", "faults"),
+    [
+        ("x = 1\nclaim('a', x)", 0),
+        ("claim('a', x)\nclaim('b', y)", 1),
+        ("claim('a', x)\nprint(x)", 1),
+        ("said = claim('a', x)\nsaid", 0),
+    ],
+)
+def test_claims_that_are_not_shown(source, faults):
+    assert len(problems(chapter_lint.claims_end_their_cell, cell(source))) == faults
