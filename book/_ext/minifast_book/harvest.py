@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from markdown_it import MarkdownIt
+
+from minifast_book.reach import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +78,7 @@ def left(cell: NotebookNode, kind: str) -> list[dict[str, Any]]:
 
 def has_code_cells(text: str) -> bool:
     """Tell whether a page has code cells, beyond examples of how to write them."""
-    fences = [token for token in MarkdownIt().parse(text) if token.type == "fence"]
-    return any(fence.info.startswith("{code-cell}") for fence in fences)
+    return bool(read_source(text).cells)
 
 
 def harvest(app: Sphinx, *, since: float) -> list[Page]:
