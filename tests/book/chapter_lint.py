@@ -45,6 +45,20 @@ NO_COMPARISONS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 BACKED = re.compile(r"\{glue:|\{cite|<!--\s*cited\s*-->")
+# What an editor would strike out: vague persons, calques, the other spelling.
+STRUCK_OUT = re.compile(
+    r"""\b(?:some|no|every)body\b|\beveryone\b|\bwhoever\b|\bshall\b
+    |\ba\straining\b(?!\s\w)|\btrainings\b|\bby\sturns\b|\bas\sexact\sas\b
+    |\bbelongs?\sinto\b|\bsomething\selse\sthan\b|\bfor\swhatever\b|\bnothing\sforbids\b
+    |\bdifferences?\sto\b|\b(?:is|was)\sgot\b|\bthe\slast\s\w+\sbut\sone\b
+    |\b(?:normal|initial|recogn|regular|general|optim|standard|minim|maxim|summar|organ
+      |emphas|visual|real|penal|synchron|serial|token|factor|parameter)
+      is(?:e[drs]?|ing|ation|ations)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Calls that measure and format: needed on a page, but not what it teaches.
+PLUMBING = re.compile(r"measure(_each)?|record|table|format_\w+")
+MAX_PLUMBING = 0.1
 INLINE = re.compile(
     r"""\$\$.*?\$\$|\$[^$\n]+\$         # mathematics
     |\{[\w:+-]+\}`[^`]*`               # roles
@@ -252,6 +266,35 @@ def _paragraphs(text):
         yield match.start(), match[0]
 
 
+def words_are_plain(chapter):
+    prose = INLINE.sub(_blank, chapter.prose)
+    for match in STRUCK_OUT.finditer(prose):
+        line = prose.count("\n", 0, match.start()) + 1
+        yield line, f"say {' '.join(match[0].split())!r} in other words"
+
+
+def plumbing_is_a_tenth(chapter):
+    """Of the lines of code at most a tenth measures and formats.
+
+    Not counted: claims, which are proofs and belong to what a page teaches.
+    """
+    code = plumbing = 0
+    for cell in chapter.cells:
+        lines = cell.source.splitlines()
+        kept = {n for n, line in enumerate(lines, 1) if re.match(r"\s*[^\s#]", line)}
+        calls = [
+            node
+            for node in ast.walk(cell.tree() or ast.Module([], []))
+            if isinstance(node, ast.Call)
+            and PLUMBING.fullmatch(getattr(node.func, "id", ""))
+        ]
+        inside = {n for call in calls for n in range(call.lineno, call.end_lineno + 1)}
+        code, plumbing = code + len(kept), plumbing + len(kept & inside)
+    if plumbing > MAX_PLUMBING * code:
+        share = f"{plumbing} of {code} lines of code measure and format"
+        yield 1, f"{share}; {MAX_PLUMBING:.0%} is most"
+
+
 def the_last_cell_stamps(chapter):
     cells = chapter.cells
     if not cells or "stamp(" not in cells[-1].source:
@@ -312,6 +355,8 @@ RULES = [
     claims_name_their_counterexample,
     claims_end_their_cell,
     comparisons_are_backed,
+    words_are_plain,
+    plumbing_is_a_tenth,
     the_last_cell_stamps,
     the_stamp_names_the_data,
     what_is_switched_off_has_a_reason,

@@ -300,3 +300,31 @@ def test_what_compares_nothing(sentence):
 )
 def test_claims_that_are_not_shown(source, faults):
     assert len(problems(chapter_lint.claims_end_their_cell, cell(source))) == faults
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Nobody knows.", "after a training.", "It shall be two.", "We *normalise* it.",
+     "the last chapter but one", "something else than that"],
+)  # fmt: skip
+def test_words_that_an_editor_would_strike_out(words):
+    assert len(problems(chapter_lint.words_are_plain, words)) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["a training set", "a normalized image", "`nobody`", "promise, precise, exercise",
+     "a bodyguard", "```python\nnobody = 1\n```"],
+)  # fmt: skip
+def test_plain_words_pass(words):
+    assert problems(chapter_lint.words_are_plain, words) == []
+
+
+def test_code_that_measures_is_a_tenth_at_most():
+    work = "\n".join(f"x{i} = {i}" for i in range(9))
+    measuring = 'record(\n    "x",\n    x0,\n)\n# a remark'
+    rule = chapter_lint.plumbing_is_a_tenth
+    (found,) = problems(rule, cell(work), cell(measuring))
+    assert "4 of 13 lines" in found[1]
+    assert problems(rule, cell(work), cell('record("x", x0)')) == []
+    assert problems(rule, cell(work), cell('learn.record(\n"x")\nclaim(\n"x")')) == []
