@@ -1,0 +1,609 @@
+"""Normalization layers: batch, layer, instance, group and running batch norm.
+
+All of them subtract a mean and divide by a standard deviation, and then give each
+channel a scale and a shift that are learned. They differ in which numbers share their
+statistics. Of an activation (B, C, positions):
+
+======================  =========================================================
+batch norm              a channel, over all samples and positions
+layer norm              a sample, over all channels and positions
+instance norm           a channel of a sample, over its positions
+group norm              some channels of a sample, over their positions
+running batch norm      as batch norm, together with samples of earlier batches
+======================  =========================================================
+
+In code, each adds up the positions first, which leaves (B, C), and *pools* these sums.
+``_pool`` is the line that tells the norms apart. The gradient needs it again: an input
+moves the statistics, and through them all numbers that share them.
+
+In half precision the statistics are computed, and kept, in float32.
+
+Book: ch. 16 and 17.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from minifast.errors import OptionError, ShapeError, UnknownNameError, describe
+from minifast.errors import whole_number as whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class _Centred(NamedTuple):
+    """A batch less its mean, and what else normalizing it needs.
+
+    Attributes:
+        x: (B, C, L), less the mean.
+        rstd: One over the standard deviation, as it broadcasts to x.
+        pool: From sums over positions, (B, C, 1), to the means that were taken.
+        moves: 0 where the variance does not depend on x, as it was held at a bound.
+    """
+
+    x: Tensor
+    rstd: Tensor
+    pool: Callable[[Tensor], Tensor]
+    moves: Tensor | int = 1
+
+
+class _Normalize(torch.autograd.Function):
+    """(x - mean) * rstd * weight + bias, with the gradient through both statistics.
+
+    Let z be (x - mean) * rstd, and h the gradient that arrives there. That of x is
+    rstd * (h - pool(h) - z * pool(h * z)): h less its mean, less its part along z.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, centred: _Centred
+    ) -> Tensor:
+        scale = centred.rstd * weight
+        ctx.save_for_backward(centred.x, centred.rstd, weight)
+        ctx.pool, ctx.moves = centred.pool, centred.moves
+        return torch.addcmul(bias, centred.x, scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        centred, rstd, weight = ctx.saved_tensors
+        products = grad * centred
+        sums, sums_z = _sum(grad), _sum(products) * rstd
+        mean = ctx.pool(sums * weight) * rstd
+        along = ctx.pool(sums_z * weight) * rstd.square() * ctx.moves
+        rest = torch.addcmul(-mean, centred, -along, out=products)  # its memory is free
+        return (
+            rest.addcmul_(grad, rstd * weight),
+            sums_z.sum_to_size(weight.shape),
+            sums.sum_to_size(weight.shape),
+            None,
+        )
+
+
+def _normalize(x: Tensor, weight: Tensor, bias: Tensor, centred: _Centred) -> Tensor:
+    y: Tensor = _Normalize.apply(x, weight, bias, centred)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _widened(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _sum(x: Tensor) -> Tensor:
+    """Add up the positions: (B, C, L) -> (B, C, 1)."""
+    return x.sum(2, keepdim=True)
+
+
+def _mean_and_var(
+    x: Tensor, pool: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the mean, x less the mean, and the mean of the squares of that.
+
+    The mean of squares less the square of the mean would take a pass less over the
+    numbers, and may lose all digits (ch. 10).
+    """
+    mean = pool(_sum(x))
+    centred = x - mean
+    norms = torch.linalg.vector_norm(centred, dim=2, keepdim=True)
+    return mean, centred, pool(norms.square())
+
+
+class _Norm(nn.Module):
+    """What the norms of channels share: checks, precision, a learned scale and shift.
+
+    Args:
+        n_channels: C, the size of the input's second dimension.
+        eps: Added to the variance before its root is taken.
+        affine: Whether each channel has a scale, ``weight``, and a shift, ``bias``.
+    """
+
+    def __init__(
+        self, n_channels: int, *, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__()
+        self.n_channels = whole("n_channels", n_channels, 1)
+        self.eps = eps
+        self.register_parameter("weight", None)
+        self.register_parameter("bias", None)
+        if affine:
+            self.weight = nn.Parameter(torch.ones(self.n_channels))
+            self.bias = nn.Parameter(torch.zeros(self.n_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize a batch.
+
+        Raises:
+            ShapeError: If it has another number of channels, or if only one number
+                would have a mean and a variance to itself.
+
+        Shape:
+            x: (B, C) or (B, C, ...), floating -> the same.
+        """
+        self._check(x)
+        flat = _widened(x.flatten(2) if x.ndim > 2 else x.unsqueeze(2))
+        with torch.autocast(x.device.type, enabled=False):
+            return self._normalized(flat).view(x.shape).to(x.dtype)
+
+    def _normalized(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            centred = self._centre(x, partial(self._pool, n_positions=x.shape[2]))
+        return _normalize(x, *self._affine(x), centred)
+
+    def _affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scale and shift as they broadcast to a batch."""
+        if self.weight is None:
+            return x.new_ones(self.n_channels, 1), x.new_zeros(self.n_channels, 1)
+        return self.weight[:, None], self.bias[:, None]
+
+    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> _Centred:
+        _, centred, var = _mean_and_var(x, pool)
+        return _Centred(centred, (var + self.eps).rsqrt(), pool)
+
+    def _pool(self, sums: Tensor, n_positions: int) -> Tensor:
+        raise NotImplementedError
+
+    def _n_sharing(self, x: Tensor) -> int:
+        """Count the numbers that share a mean."""
+        raise NotImplementedError
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim < 2 or x.shape[1] != self.n_channels:
+            name = type(self).__name__
+            must = f"The input of {name} must be (B, {self.n_channels}, ...)."
+            fix = "Make the layer for as many channels as come."
+            raise ShapeError(must, describe(x), fix)
+        if self._n_sharing(x) == 1:
+            raise ShapeError(
+                f"{type(self).__name__} must have more than one number to take the "
+                "variance of: that of one is zero.",
+                f"{describe(x)}, {self._n_sharing(x)} for each mean",
+                self._remedy,
+            )
+
+    _remedy = ""
+
+    def extra_repr(self) -> str:
+        """Return the arguments, as ``print(model)`` shows them."""
+        return f"{self.n_channels}, eps={self.eps}, affine={self.weight is not None}"
+
+
+class _OverBatch(_Norm):
+    """A norm whose statistics are over the batch, and in evaluation running ones."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, n_channels: int, *, eps: float, affine: bool) -> None:
+        super().__init__(n_channels, eps=eps, affine=affine)
+        self.register_buffer("running_mean", torch.zeros(self.n_channels))
+        self.register_buffer("running_var", torch.ones(self.n_channels))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def _pool(self, sums: Tensor, n_positions: int) -> Tensor:
+        return sums.sum(0, keepdim=True) / (len(sums) * n_positions)
+
+    def _normalized(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super()._normalized(x)
+        weight, bias = (each.to(x.dtype) for each in self._affine(x))
+        mean, var = (
+            each.to(x.dtype)[:, None] for each in (self.running_mean, self._var())
+        )
+        scale = (var + self.eps).rsqrt() * weight
+        return torch.addcmul(bias - mean * scale, x, scale)
+
+    def _var(self) -> Tensor:
+        return self.running_var
+
+
+class BatchNorm(_OverBatch):
+    """Batch norm: each channel has mean 0 and variance 1 over the batch.
+
+    In evaluation the running statistics are used, which training has kept: moving
+    averages of the batches' means and (unbiased) variances.
+
+    Args:
+        n_channels: C, the size of the input's second dimension.
+        eps: Added to the variance before its root is taken.
+        momentum: The weight of a new batch in the running statistics: torch's sense of
+            the word, in which 0.1 forgets slowly. None takes the average of all.
+        affine: Whether each channel has a scale, ``weight``, and a shift, ``bias``.
+
+    Raises:
+        OptionError: If there is no channel.
+
+    Shape:
+        (B, C) or (B, C, ...), floating -> the same. In training B times the number of
+        positions is at least 2.
+
+    Example:
+        >>> y = BatchNorm(2)(torch.tensor([[1.0, 0.0], [5.0, 1.0]]))
+        >>> y.detach().round().tolist()  # of two numbers it says which is larger
+        [[-1.0, -1.0], [1.0, 1.0]]
+
+    Source: Ioffe and Szegedy 2015, "Batch normalization", algorithms 1 and 2.
+    Book: ch. 16.
+    """
+
+    _remedy = (
+        "Use a larger batch, drop a last one of one sample, or use GroupNorm; "
+        "for predictions, model.eval()."
+    )
+
+    def __init__(
+        self,
+        n_channels: int,
+        *,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+    ) -> None:
+        super().__init__(n_channels, eps=eps, affine=affine)
+        self.momentum = momentum
+
+    def _n_sharing(self, x: Tensor) -> int:
+        return len(x) * math.prod(x.shape[2:]) if self.training else 2
+
+    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> _Centred:
+        mean, centred, var = _mean_and_var(x, pool)
+        n = len(x) * x.shape[2]
+        self.num_batches_tracked += 1
+        share: float | Tensor | None = self.momentum
+        if share is None:
+            share = 1 / self.num_batches_tracked.to(self.running_mean.dtype)
+        unbiased = var * (n / (n - 1))
+        for kept, new in ((self.running_mean, mean), (self.running_var, unbiased)):
+            kept.lerp_(new.view_as(kept).to(kept.dtype), share)
+        return _Centred(centred, (var + self.eps).rsqrt(), pool)
+
+
+class RunningBatchNorm(_OverBatch):
+    """Running batch norm: batch norm over the last samples, however small the batch.
+
+    Batch norm trains with the statistics of one batch and predicts with running ones.
+    Here both use the running ones. Each batch of B samples takes the place of B of the
+    ``window`` samples that they are about; a batch as large as that makes it plain
+    batch norm. Count, mean and variance fade alike, and merge as those of
+    :class:`minifast.stats.RunningStats` do, so from the first batch on they are those
+    of what has come, and there is no bias to correct.
+
+    Args:
+        n_channels: C, the size of the input's second dimension.
+        eps: Added to the variance before its root is taken.
+        window: How many samples the statistics are about.
+        min_var: What the variance is taken for if it is smaller, so that a few samples
+            that are alike don't make the next one enormous.
+        affine: Whether each channel has a scale, ``weight``, and a shift, ``bias``.
+
+    Raises:
+        OptionError: If there is no channel, or the window is less than one sample.
+
+    Shape:
+        (B, C) or (B, C, ...), floating, of any B -> the same.
+
+    Source: the course's notebook 07_batchnorm has the idea; the merging is Chan, Golub
+    and LeVeque 1979, eq. 2.1.
+    Book: ch. 17.
+    """
+
+    running_count: Tensor
+
+    def __init__(
+        self,
+        n_channels: int,
+        *,
+        eps: float = 1e-5,
+        window: int = 256,
+        min_var: float = 0.01,
+        affine: bool = True,
+    ) -> None:
+        super().__init__(n_channels, eps=eps, affine=affine)
+        self.window, self.min_var = whole("window", window, 1), min_var
+        self.register_buffer("running_count", torch.tensor(0.0))
+
+    def _n_sharing(self, x: Tensor) -> int:
+        return 2  # together with samples that came before
+
+    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> _Centred:
+        batch_mean, centred, batch_var = _mean_and_var(x, pool)
+        old_mean, old_var = (
+            each[:, None].to(x.dtype) for each in (self.running_mean, self.running_var)
+        )
+        count = self.running_count * max(0.0, 1 - len(x) / self.window) + len(x)
+        share = (len(x) / count).to(x.dtype)
+        delta = batch_mean - old_mean
+        mean = old_mean + share * delta
+        var = old_var.lerp(batch_var, share) + share * (1 - share) * delta.square()
+        self.running_mean.copy_(mean.view(-1))
+        self.running_var.copy_(var.view(-1))
+        self.running_count.copy_(count)
+        self.num_batches_tracked += 1
+        return _Centred(
+            centred.add_(batch_mean - mean),
+            (var.clamp_min(self.min_var) + self.eps).rsqrt(),
+            lambda sums: share * pool(sums),  # this batch moves its share of them
+            var > self.min_var,
+        )
+
+    def _var(self) -> Tensor:
+        return torch.clamp(self.running_var, min=self.min_var)
+
+
+class GroupNorm(_Norm):
+    """Group norm: groups of channels of each sample have mean 0 and variance 1.
+
+    With one group it is layer norm over channels and positions, with as many groups as
+    channels it is instance norm. Training and evaluation are the same.
+
+    Args:
+        n_groups: Into how many groups the channels are divided.
+        n_channels: C, the size of the input's second dimension.
+        eps: Added to the variance before its root is taken.
+        affine: Whether each channel has a scale, ``weight``, and a shift, ``bias``.
+
+    Raises:
+        OptionError: If there is no channel, or the groups are not of one size.
+
+    Shape:
+        (B, C) or (B, C, ...), floating -> the same. A group has at least two numbers.
+
+    Source: Wu and He 2018, "Group normalization", sec. 3.1.
+    Book: ch. 16.
+    """
+
+    _remedy = "Use fewer groups, or a layer before it that leaves larger maps."
+
+    def __init__(
+        self, n_groups: int, n_channels: int, *, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__(n_channels, eps=eps, affine=affine)
+        self.n_groups = whole("n_groups", n_groups, 1)
+        if self.n_channels % self.n_groups:
+            near = math.gcd(self.n_channels, self.n_groups)
+            raise OptionError(
+                "The channels must divide into groups of one size.",
+                f"{n_groups} groups for {n_channels} channels",
+                f"Use n_groups={near}, say.",
+            )
+
+    def _pool(self, sums: Tensor, n_positions: int) -> Tensor:
+        groups = sums.unflatten(1, (self.n_groups, -1))
+        means = groups.mean(2, keepdim=True) / n_positions
+        return means.expand_as(groups).flatten(1, 2)
+
+    def _n_sharing(self, x: Tensor) -> int:
+        return self.n_channels // self.n_groups * math.prod(x.shape[2:])
+
+    def extra_repr(self) -> str:
+        """Return the arguments, as ``print(model)`` shows them."""
+        return f"{self.n_groups}, {super().extra_repr()}"
+
+
+class InstanceNorm(_Norm):
+    """Instance norm: each channel of each sample has mean 0 and variance 1.
+
+    It removes from an image the strength of each feature, its contrast say. Training
+    and evaluation are the same.
+
+    Args:
+        n_channels: C, the size of the input's second dimension.
+        eps: Added to the variance before its root is taken.
+        affine: Whether each channel has a scale, ``weight``, and a shift, ``bias``.
+
+    Raises:
+        OptionError: If there is no channel.
+
+    Shape:
+        (B, C, ...), floating, of at least two positions -> the same.
+
+    Source: Ulyanov et al. 2016, "Instance normalization", eq. 2.
+    Book: ch. 16.
+    """
+
+    _remedy = "Use a layer before it that leaves larger maps, or GroupNorm."
+
+    def _pool(self, sums: Tensor, n_positions: int) -> Tensor:
+        return sums / n_positions
+
+    def _n_sharing(self, x: Tensor) -> int:
+        return math.prod(x.shape[2:])
+
+
+class LayerNorm(nn.Module):
+    """Layer norm: the last dimensions of each sample have mean 0 and variance 1.
+
+    Each number has a scale and a shift of its own. For images, whose size is not fixed,
+    ``GroupNorm(1, n_channels)`` has one of each for a channel.
+
+    Args:
+        shape: The sizes of the dimensions that are normalized, such as D or (C, H, W).
+        eps: Added to the variance before its root is taken.
+        affine: Whether there are a scale, ``weight``, and a shift, ``bias``.
+
+    Raises:
+        OptionError: If they are fewer than two numbers.
+
+    Shape:
+        (..., *shape), floating -> the same.
+
+    Source: Ba, Kiros and Hinton 2016, "Layer normalization", sec. 3.
+    Book: ch. 16.
+    """
+
+    def __init__(
+        self, shape: int | Sequence[int], *, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__()
+        sizes = [shape] if isinstance(shape, int) else list(shape)
+        self.shape = tuple(whole("shape", size, 1) for size in sizes)
+        if math.prod(self.shape) < 2:
+            must = "There must be two numbers at least to take the variance of."
+            fix = "Give the sizes of all dimensions that are normalized together."
+            raise OptionError(must, f"shape={shape}", fix)
+        self.eps = eps
+        self.register_parameter("weight", None)
+        self.register_parameter("bias", None)
+        if affine:
+            self.weight = nn.Parameter(torch.ones(self.shape))
+            self.bias = nn.Parameter(torch.zeros(self.shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize the last dimensions.
+
+        Raises:
+            ShapeError: If they have other sizes.
+
+        Shape:
+            x: (..., *shape), floating -> the same.
+        """
+        if x.shape[-len(self.shape) :] != self.shape:
+            must = f"The input must be (..., {', '.join(map(str, self.shape))})."
+            fix = (
+                "LayerNorm(x.shape[1:]) is made for a batch x; GroupNorm(1, n_channels)"
+            )
+            raise ShapeError(must, describe(x), f"{fix} takes images of any size.")
+        with torch.autocast(x.device.type, enabled=False):
+            z = self._normalized(_widened(x))
+            y = z if self.weight is None else torch.addcmul(self.bias, z, self.weight)
+            return y.to(x.dtype)
+
+    def _normalized(self, x: Tensor) -> Tensor:
+        """Do as instance norm does, to what counts as a single channel."""
+        flat = x.reshape(-1, 1, math.prod(self.shape))
+        with torch.no_grad():
+            _, centred, var = _mean_and_var(flat, self._pool)
+        one = flat.new_ones(1, 1)
+        known = _Centred(centred, (var + self.eps).rsqrt(), self._pool)
+        return _normalize(flat, one, torch.zeros_like(one), known).view(x.shape)
+
+    def _pool(self, sums: Tensor) -> Tensor:
+        return sums / math.prod(self.shape)
+
+    def extra_repr(self) -> str:
+        """Return the arguments, as ``print(model)`` shows them."""
+        return f"{self.shape}, eps={self.eps}, affine={self.weight is not None}"
+
+
+_KINDS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": BatchNorm,
+    "running": RunningBatchNorm,
+    "layer": lambda n_channels: GroupNorm(1, n_channels),
+    "instance": InstanceNorm,
+    "group": lambda n_channels: GroupNorm(_n_groups(n_channels), n_channels),
+}
+_OURS = {
+    nn.BatchNorm1d: "batch",
+    nn.BatchNorm2d: "batch",
+    nn.BatchNorm3d: "batch",
+    nn.InstanceNorm1d: "instance",
+    nn.InstanceNorm2d: "instance",
+    nn.InstanceNorm3d: "instance",
+    nn.GroupNorm: "group",
+}
+
+
+def _n_groups(n_channels: int) -> int:
+    """Return how many groups of about 16 channels there are, all of one size."""
+    return math.gcd(n_channels, max(1, n_channels // 16))
+
+
+def make_norm(kind: str, n_channels: int) -> nn.Module:
+    """Make the norm of a kind, for a number of channels.
+
+    Args:
+        kind: ``"batch"``, ``"running"``, ``"instance"``, ``"group"`` (about 16 channels
+            in each), or ``"layer"``: group norm with one group, for maps of any size.
+        n_channels: C.
+
+    Raises:
+        UnknownNameError: If there is no such kind.
+
+    Source: Wu and He 2018, "Group normalization", table 3, for 16 channels in a group.
+    Book: ch. 16.
+    """
+    if kind not in _KINDS:
+        raise UnknownNameError.of("kind of norm", kind, _KINDS)
+    return _KINDS[kind](n_channels)
+
+
+def convert_norms(model: nn.Module, kind: str) -> nn.Module:
+    """Replace all norms of channels in a model by those of one kind.
+
+    Scales and shifts, which mean the same in each, are kept, and running statistics
+    where both kinds have them. Those of torch are replaced too. ``LayerNorm``, whose
+    weights are not those of channels, is left alone.
+
+    Args:
+        model: Changed in place, and returned; if it is itself a norm, a new one is.
+        kind: As for :func:`make_norm`.
+
+    Raises:
+        UnknownNameError: If there is no such kind.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8))
+        >>> convert_norms(model, "group")[1]
+        GroupNorm(1, 8, eps=1e-05, affine=True)
+
+    Book: ch. 16.
+    """
+    make_norm(kind, 1)  # refuse a wrong name before anything is changed
+    if _is_norm(model):
+        return _converted(model, kind)
+    # A norm that two places share stays one.
+    made: dict[nn.Module, nn.Module] = {}
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if _is_norm(child):
+                made[child] = made.get(child) or _converted(child, kind)
+                setattr(parent, name, made[child])
+    return model
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, (_Norm, *_OURS))
+
+
+def _converted(norm: nn.Module, kind: str) -> nn.Module:
+    names = ("n_channels", "num_features", "num_channels")
+    (n_channels,) = (getattr(norm, name) for name in names if hasattr(norm, name))
+    new, old = make_norm(kind, n_channels), norm.state_dict()
+    if "weight" not in old:
+        new.register_parameter("weight", None)
+        new.register_parameter("bias", None)
+    state = {name: old.get(name, value) for name, value in new.state_dict().items()}
+    if isinstance(new, RunningBatchNorm) and old.get("num_batches_tracked", 0) > 0:
+        full = torch.tensor(float(new.window))  # what is known counts as all of it
+        state["running_count"] = old.get("running_count", full)
+    new.load_state_dict(state)
+    new.eps = norm.eps
+    new.to(next((each for each in old.values() if each.is_floating_point()), None))
+    return new.train(norm.training)
