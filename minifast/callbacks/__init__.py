@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from minifast.callbacks.activations import ActivationStats
 from minifast.callbacks.checkpoint import Checkpoint
 from minifast.callbacks.debug import SingleBatch, Trace
 from minifast.callbacks.device import DeviceCallback, default_device, to_device
@@ -19,6 +20,7 @@ from minifast.callbacks.progress import CSVLogger, ProgressCallback
 from minifast.callbacks.recorder import Recorder
 from minifast.callbacks.scheduler import OneCycle, ParamScheduler, TorchScheduler
 from minifast.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from minifast.callbacks.transforms import BatchTransform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from minifast.metrics import Metric
 
 __all__ = [
+    "ActivationStats",
+    "BatchTransform",
     "CSVLogger",
     "Checkpoint",
     "DeviceCallback",

@@ -1,13 +1,20 @@
-"""The code of lesson 8, from scratch: matrix products, and gradients by hand.
+"""The code from scratch: matrix products, gradients by hand, convolutions.
 
 Nothing here uses ``torch.nn`` or torch's own gradients: tensors are arrays of numbers
 that can be indexed, added and multiplied, and the rest is built on that.
 
-Book: ch. 01 to ch. 03.
+Book: ch. 01 to ch. 03, and ch. 13.
 """
 
 from minifast.foundations.autograd import Var, topological_order
 from minifast.foundations.c_matmul import C_SOURCE, find_compiler, matmul_c
+from minifast.foundations.convolution import (
+    conv2d_loops,
+    conv2d_matrix,
+    conv2d_unfold,
+    conv_size,
+    unfold,
+)
 from minifast.foundations.gradients import finite_difference, gradcheck
 from minifast.foundations.ladder import LADDER, Rung
 from minifast.foundations.modules import (
@@ -41,6 +48,10 @@ __all__ = [
     "Sequential",
     "Var",
     "add_grad",
+    "conv2d_loops",
+    "conv2d_matrix",
+    "conv2d_unfold",
+    "conv_size",
     "find_compiler",
     "finite_difference",
     "gradcheck",
@@ -53,4 +64,5 @@ __all__ = [
     "matmul_no_loop",
     "matmul_slices",
     "topological_order",
+    "unfold",
 ]

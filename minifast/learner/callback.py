@@ -101,6 +101,8 @@ class Order(IntEnum):
     """``Trace``, which wants to see an event before anybody can raise."""
     DEVICE = -100
     """``DeviceCallback``, so that everybody else finds the batch where it is used."""
+    TRANSFORM = -80
+    """``BatchTransform``, which changes the batch that all others are about."""
     MEASURE = -50
     """``MetricsCallback``, so that everybody else finds ``learn.row`` filled."""
     ACCUMULATE = -10

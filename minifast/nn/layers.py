@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minifast.errors import DTypeError, OptionError, ShapeError, describe, whole_number
-from minifast.nn.norms import make_norm
+from minifast.nn.norm_kinds import make_norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ class GeneralReLU(nn.Module):
 
     @property
     def floor(self) -> float:
-        """The smallest output, which all dead units give; minus infinity with a leak."""
+        """The smallest output, that of dead units; minus infinity with a leak."""
         return -math.inf if self.leak else 0.0 - self.sub
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,6 +142,27 @@ class GeneralReLU(nn.Module):
     def extra_repr(self) -> str:
         """Return the arguments, as ``print(model)`` shows them."""
         return f"leak={self.leak}, sub={self.sub}, max={self.max}"
+
+
+_OF_SEVERAL = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU)
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Tell whether a module is an activation of torch's, or ``GeneralReLU``.
+
+    Those that mix several numbers, as softmax does, are none here.
+
+    Example:
+        >>> is_activation(nn.GELU()), is_activation(nn.Linear(1, 1))
+        (True, False)
+
+    Book: ch. 15.
+    """
+    if isinstance(module, GeneralReLU):
+        return True
+    homes = {base.__module__ for base in type(module).__mro__}
+    mixes = isinstance(module, (*_OF_SEVERAL, nn.MultiheadAttention))
+    return "torch.nn.modules.activation" in homes and not mixes
 
 
 class AdaptiveAvgPool(nn.Module):
@@ -215,10 +236,10 @@ def adaptive_pool(x: Tensor, size: int, reduce: Callable[..., Tensor]) -> Tensor
         must, fix = "Maps must come as a batch (B, C, H, W).", "Index with [None]."
         raise ShapeError(must, describe(x), fix)
     if size == 1:
-        return reduce(x, dim=(2, 3))[..., None, None]
+        return reduce(x, dim=(2, 3)).view(*x.shape[:2], 1, 1)
     rows, columns = (_parts(n, size) for n in x.shape[2:])
     parts = [reduce(x[:, :, row, col], dim=(2, 3)) for row in rows for col in columns]
-    return torch.stack(parts, 2).unflatten(2, (size, size))
+    return torch.stack(parts, 2).view(*x.shape[:2], size, size)
 
 
 def _parts(n: int, size: int) -> list[slice]:
@@ -246,8 +267,9 @@ class ConvBlock(nn.Sequential):
             must = f"The block must get (B, {self.conv.in_channels}, H, W)."
             fix = "Make it for the channels that come, or view the batch as images."
             raise ShapeError(must, describe(x), fix)
-        y: Tensor = super().forward(x)
-        return y
+        for part in self:
+            x = part(x)
+        return x
 
 
 def conv_block(
@@ -272,7 +294,7 @@ def conv_block(
         stride: How many positions the filters move at a time.
         padding: How many zeros are put around the maps; half the kernel if left out, so
             that with a stride of 1 and an odd kernel their size stays.
-        groups: Into how many groups the channels are divided, each with its own filters.
+        groups: Into how many groups, each with filters of its own, channels divide.
         norm: A kind of :func:`minifast.nn.make_norm`; none if left out.
         activation: What makes the activation, a class for instance; None for none.
         norm_last: Whether the norm comes behind the activation, not before it.
@@ -295,9 +317,9 @@ def conv_block(
 
     Book: ch. 13, 15 and 16.
     """
-    sizes = dict(in_channels=in_channels, out_channels=out_channels, groups=groups)
-    for name, value in sizes.items():
-        whole_number(name, value, 1)
+    whole_number("in_channels", in_channels, 1)
+    whole_number("out_channels", out_channels, 1)
+    whole_number("groups", groups, 1)
     if in_channels % groups or out_channels % groups:
         must = "Groups must divide both numbers of channels."
         got = f"{groups} groups for {in_channels} and {out_channels} channels"

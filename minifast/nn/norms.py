@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from minifast.errors import OptionError, ShapeError, UnknownNameError, describe
+from minifast.errors import OptionError, ShapeError, describe
 from minifast.errors import whole_number as whole
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ class RunningBatchNorm(_OverBatch):
         )
 
     def _var(self) -> Tensor:
-        return torch.clamp(self.running_var, min=self.min_var)
+        return self.running_var.clamp(self.min_var)
 
 
 class GroupNorm(_Norm):
@@ -396,7 +396,7 @@ class GroupNorm(_Norm):
 
     def _pool(self, sums: Tensor, n_positions: int) -> Tensor:
         groups = sums.unflatten(1, (self.n_groups, -1))
-        means = groups.mean(2, keepdim=True) / n_positions
+        means: Tensor = groups.mean(2, keepdim=True) / n_positions
         return means.expand_as(groups).flatten(1, 2)
 
     def _n_sharing(self, x: Tensor) -> int:
@@ -510,100 +510,3 @@ class LayerNorm(nn.Module):
     def extra_repr(self) -> str:
         """Return the arguments, as ``print(model)`` shows them."""
         return f"{self.shape}, eps={self.eps}, affine={self.weight is not None}"
-
-
-_KINDS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": BatchNorm,
-    "running": RunningBatchNorm,
-    "layer": lambda n_channels: GroupNorm(1, n_channels),
-    "instance": InstanceNorm,
-    "group": lambda n_channels: GroupNorm(_n_groups(n_channels), n_channels),
-}
-_OURS = {
-    nn.BatchNorm1d: "batch",
-    nn.BatchNorm2d: "batch",
-    nn.BatchNorm3d: "batch",
-    nn.InstanceNorm1d: "instance",
-    nn.InstanceNorm2d: "instance",
-    nn.InstanceNorm3d: "instance",
-    nn.GroupNorm: "group",
-}
-
-
-def _n_groups(n_channels: int) -> int:
-    """Return how many groups of about 16 channels there are, all of one size."""
-    return math.gcd(n_channels, max(1, n_channels // 16))
-
-
-def make_norm(kind: str, n_channels: int) -> nn.Module:
-    """Make the norm of a kind, for a number of channels.
-
-    Args:
-        kind: ``"batch"``, ``"running"``, ``"instance"``, ``"group"`` (about 16 channels
-            in each), or ``"layer"``: group norm with one group, for maps of any size.
-        n_channels: C.
-
-    Raises:
-        UnknownNameError: If there is no such kind.
-
-    Source: Wu and He 2018, "Group normalization", table 3, for 16 channels in a group.
-    Book: ch. 16.
-    """
-    if kind not in _KINDS:
-        raise UnknownNameError.of("kind of norm", kind, _KINDS)
-    return _KINDS[kind](n_channels)
-
-
-def convert_norms(model: nn.Module, kind: str) -> nn.Module:
-    """Replace all norms of channels in a model by those of one kind.
-
-    Scales and shifts, which mean the same in each, are kept, and running statistics
-    where both kinds have them. Those of torch are replaced too. ``LayerNorm``, whose
-    weights are not those of channels, is left alone.
-
-    Args:
-        model: Changed in place, and returned; if it is itself a norm, a new one is.
-        kind: As for :func:`make_norm`.
-
-    Raises:
-        UnknownNameError: If there is no such kind.
-
-    Example:
-        >>> model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8))
-        >>> convert_norms(model, "group")[1]
-        GroupNorm(1, 8, eps=1e-05, affine=True)
-
-    Book: ch. 16.
-    """
-    make_norm(kind, 1)  # refuse a wrong name before anything is changed
-    if _is_norm(model):
-        return _converted(model, kind)
-    # A norm that two places share stays one.
-    made: dict[nn.Module, nn.Module] = {}
-    for parent in list(model.modules()):
-        for name, child in parent.named_children():
-            if _is_norm(child):
-                made[child] = made.get(child) or _converted(child, kind)
-                setattr(parent, name, made[child])
-    return model
-
-
-def _is_norm(module: nn.Module) -> bool:
-    return isinstance(module, (_Norm, *_OURS))
-
-
-def _converted(norm: nn.Module, kind: str) -> nn.Module:
-    names = ("n_channels", "num_features", "num_channels")
-    (n_channels,) = (getattr(norm, name) for name in names if hasattr(norm, name))
-    new, old = make_norm(kind, n_channels), norm.state_dict()
-    if "weight" not in old:
-        new.register_parameter("weight", None)
-        new.register_parameter("bias", None)
-    state = {name: old.get(name, value) for name, value in new.state_dict().items()}
-    if isinstance(new, RunningBatchNorm) and old.get("num_batches_tracked", 0) > 0:
-        full = torch.tensor(float(new.window))  # what is known counts as all of it
-        state["running_count"] = old.get("running_count", full)
-    new.load_state_dict(state)
-    new.eps = norm.eps
-    new.to(next((each for each in old.values() if each.is_floating_point()), None))
-    return new.train(norm.training)

@@ -18,6 +18,11 @@ except ImportError as error:
         "pip install matplotlib; it is the extra viz of minifast.",
     ) from error
 
+from minifast.viz.activations import (
+    plot_activations,
+    plot_dead_units,
+    plot_histograms,
+)
 from minifast.viz.charts import (
     plot_bars,
     plot_history,
@@ -38,7 +43,10 @@ __all__ = [
     "draw_events",
     "draw_graph",
     "draw_roadmap",
+    "plot_activations",
     "plot_bars",
+    "plot_dead_units",
+    "plot_histograms",
     "plot_history",
     "plot_losses",
     "plot_lr_curve",
