@@ -28,7 +28,7 @@ from minifast.nn.layers import (
     conv_block,
     is_activation,
 )
-from minifast.nn.norm_kinds import convert_norms, make_norm
+from minifast.nn.norm_kinds import convert_norms, is_norm, make_norm
 from minifast.nn.norms import (
     BatchNorm,
     GroupNorm,
@@ -61,6 +61,7 @@ __all__ = [
     "find_modules",
     "init_model",
     "is_activation",
+    "is_norm",
     "kaiming_normal_",
     "kaiming_uniform_",
     "lecun_normal_",

@@ -15,7 +15,6 @@ Book: ch. 04, 05 and 15.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -29,6 +28,7 @@ from minifast.errors import (
     describe,
 )
 from minifast.nn.layers import is_activation
+from minifast.nn.norm_kinds import is_norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -379,58 +379,59 @@ def init_model(
     model: nn.Module,
     *,
     distribution: Literal["normal", "uniform"] = "normal",
-    mode: Mode = "fan_in",
     generator: Generator | None = None,
 ) -> nn.Module:
     """Initialize all linear layers and convolutions of a model, as He's rule does.
 
-    Each weight gets the variance gain^2 / fan, with the gain, measured, of the
-    activation that comes next in the order of ``model.modules()`` (1 if there is none
-    before the next layer, as for the last one); each bias is set to zero. Norms and
-    everything else stay as they are.
+    A weight gets the variance gain^2 / fan_in, where the gain, measured, is that of the
+    activation that comes before the layer: it gives back what that has taken. Where
+    none does, as before the first layer, or a norm stands between, the gain is 1. So
+    for inputs of variance 1, what each activation gets has variance 1 too. "Before" is
+    meant in the order of ``model.modules()``. Biases are set to zero; norms, and all
+    else, stay as they are.
 
     Args:
         model: Changed in place, and returned.
         distribution: What the weights are drawn from.
-        mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
         generator: Where the random numbers come from; torch's own if there is none.
 
     Raises:
-        UnknownNameError: If there is no such distribution or mode.
+        UnknownNameError: If there is no such distribution.
         OptionError: If the model has nothing to initialize, or an activation has no
             gain.
 
-    Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2.
+    Source: He et al. 2015, "Delving deep into rectifiers", sec. 2.2, eq. 7: the factor
+    is that of the layer's input.
     Book: ch. 15.
     """
     draws = {"normal": kaiming_normal_, "uniform": kaiming_uniform_}
     if distribution not in draws:
         raise UnknownNameError.of("distribution", distribution, draws)
-    gains = _gains_behind(model)
+    gains = _gains_before(model)
     if not gains:
         must = "The model must have a linear layer or a convolution."
         fix = "Initialize other layers by the functions of minifast.nn.init."
         raise OptionError(must, f"a {type(model).__name__} without one", fix)
     for layer, gain in gains.items():
-        draw = partial(draws[distribution], mode=mode, nonlinearity="linear")
-        if getattr(layer, "transposed", False):
-            draw(layer.weight.transpose(0, 1), generator=generator)
-        else:
-            groups = getattr(layer, "groups", 1)
-            draw(layer.weight, groups=groups, generator=generator)
-        layer.weight.mul_(gain)
+        transposed = getattr(layer, "transposed", False)
+        weight = layer.weight.transpose(0, 1) if transposed else layer.weight
+        draws[distribution](weight, nonlinearity="linear", generator=generator)
+        # Each output of a transposed convolution adds up the inputs of its group only.
+        weight.mul_(gain * math.sqrt(layer.groups) if transposed else gain)
         if layer.bias is not None:
             layer.bias.zero_()
     return model
 
 
-def _gains_behind(model: nn.Module) -> dict[Any, float]:
-    """Return each layer with the gain of the activation that comes before the next."""
+def _gains_before(model: nn.Module) -> dict[Any, float]:
+    """Return each layer with the gain of the activation that comes before it."""
     gains: dict[Any, float] = {}
-    layer: nn.Module | None = None
+    gain = 1.0
     for module in model.modules():
         if isinstance(module, _LAYERS):
-            gains[module], layer = 1.0, module
-        elif layer is not None and is_activation(module):
-            gains[layer], layer = measured_gain(module), None
+            gains[module], gain = gain, 1.0
+        elif is_norm(module):
+            gain = 1.0
+        elif is_activation(module):
+            gain = measured_gain(module)
     return gains

@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 from minifast.errors import UnknownNameError
-from minifast.nn.norms import BatchNorm, GroupNorm, InstanceNorm, RunningBatchNorm
+from minifast.nn.norms import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RunningBatchNorm,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,20 +88,33 @@ def convert_norms(model: nn.Module, kind: str) -> nn.Module:
     Book: ch. 16.
     """
     make_norm(kind, 1)  # refuse a wrong name before anything is changed
-    if _is_norm(model):
+    if _is_channel_norm(model):
         return _converted(model, kind)
     # A norm that two places share stays one.
     made: dict[nn.Module, nn.Module] = {}
     for parent in list(model.modules()):
-        for name, child in parent.named_children():
-            if _is_norm(child):
+        for name, child in parent._modules.items():
+            if child is not None and _is_channel_norm(child):
                 made[child] = made.get(child) or _converted(child, kind)
                 setattr(parent, name, made[child])
     return model
 
 
-def _is_norm(module: nn.Module) -> bool:
+def _is_channel_norm(module: nn.Module) -> bool:
     return isinstance(module, (*_OURS, *_TORCHS))
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Tell whether a module is a norm, of ours or of torch's.
+
+    Example:
+        >>> is_norm(nn.LayerNorm(4)), is_norm(nn.Linear(4, 4))
+        (True, False)
+
+    Book: ch. 15.
+    """
+    others = (LayerNorm, nn.LayerNorm, nn.RMSNorm, nn.SyncBatchNorm)
+    return _is_channel_norm(module) or isinstance(module, others)
 
 
 def _converted(norm: nn.Module, kind: str) -> nn.Module:

@@ -76,7 +76,7 @@ def plot_histograms(stats: ActivationStats, *, columns: int = 2) -> list[Axes]:
     for i, (ax, name) in enumerate(zip(axes, stats.names, strict=False)):
         shares = stats.histograms[:, i].T
         ax.imshow(
-            torch.log1p(shares * 1e4),
+            torch.log1p(shares * 1e4).numpy(),
             origin="lower",
             aspect="auto",
             interpolation="nearest",

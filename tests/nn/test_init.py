@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from minifast.errors import DTypeError, OptionError, ShapeError, UnknownNameError
-from minifast.nn import init
+from minifast.nn import GeneralReLU, init
 
 SHAPES = [(10, 784), (300, 20), (1, 1), (32, 3, 5, 5), (6, 4, 3), (2, 3, 2, 2, 2)]
 NONLINEARITIES = ["linear", "sigmoid", "tanh", "relu", "selu"]
@@ -265,3 +265,80 @@ def test_groups_that_do_not_divide_the_outputs_are_refused(groups):
         f"  got: {groups} groups for tensor (32, 8, 3, 3) float32 on cpu\n"
         "  fix: Use the groups of the layer: groups=conv.groups."
     )
+
+
+def test_measured_gains_are_those_of_the_formulas():
+    assert init.measured_gain(torch.relu) == pytest.approx(math.sqrt(2), abs=1e-4)
+    assert init.measured_gain(nn.Identity()) == pytest.approx(1, abs=1e-4)
+    for slope in (0.1, 0.5):
+        expected = init.calculate_gain("leaky_relu", slope)
+        found = init.measured_gain(nn.LeakyReLU(slope))
+        assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_measured_gain_gives_back_what_an_activation_takes():
+    x = torch.randn(1_000_000, generator=generator())
+    for activation in (GeneralReLU(0.1, 0.4, 1.0), nn.GELU(), nn.PReLU()):
+        with torch.no_grad():
+            back = init.measured_gain(activation) * activation(x)
+        assert back.square().mean() == pytest.approx(1, abs=0.01)
+
+
+def test_an_activation_that_lets_nothing_through_is_refused():
+    for wrong in (torch.zeros_like, lambda x: x / 0):
+        with pytest.raises(OptionError, match="finite"):
+            init.measured_gain(wrong)
+    with pytest.raises(ShapeError, match="as many numbers"):
+        init.measured_gain(torch.sum)
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_layers_get_the_gain_of_the_activation_before_them(distribution):
+    activation = GeneralReLU(0.1, 0.4)
+    model = nn.Sequential(
+        nn.Sequential(nn.Conv2d(8, 400, 3), nn.BatchNorm2d(400), activation),
+        nn.Conv2d(400, 64, 3, groups=4),
+        nn.Tanh(),
+        nn.ConvTranspose2d(64, 300, 2, groups=2),
+        nn.Linear(300, 600),
+        nn.ReLU(),
+        nn.LayerNorm(600),
+        nn.Linear(600, 600),
+    )
+    init.init_model(model, distribution=distribution, generator=generator())
+    gains = [1, init.measured_gain(activation), init.measured_gain(torch.tanh), 1, 1]
+    fans = [8 * 9, 100 * 9, 32 * 4, 300, 600]
+    layers = [model[0][0], model[1], model[3], model[4], model[7]]
+    for layer, gain, fan in zip(layers, gains, fans, strict=True):
+        assert layer.weight.std().item() == pytest.approx(gain / fan**0.5, rel=0.03)
+        assert (layer.bias == 0).all()
+        bound = (layer.weight.abs().max() / layer.weight.std()).item()
+        assert (bound < 1.8) == (distribution == "uniform")
+
+
+@pytest.mark.parametrize("make", [nn.ReLU, nn.GELU, nn.Tanh])
+def test_what_each_activation_gets_keeps_its_size(make):
+    layers = [(nn.Linear(512, 512), make()) for _ in range(10)]
+    model = nn.Sequential(*(each for pair in layers for each in pair))
+    init.init_model(model, generator=generator())
+    x = torch.randn(256, 512, generator=generator(1))
+    with torch.no_grad():
+        for layer, activation in layers:
+            before = layer(x)
+            assert before.square().mean().item() == pytest.approx(1, rel=0.35)
+            x = activation(before)
+
+
+def test_norms_and_missing_biases_are_left_as_they_are():
+    model = nn.Sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4))
+    with torch.no_grad():
+        model[1].weight.fill_(7)
+    assert init.init_model(model) is model
+    assert model[1].weight.tolist() == [7] * 4
+
+
+def test_a_model_without_layers_or_an_unknown_distribution_is_refused():
+    with pytest.raises(OptionError, match="linear layer or a convolution"):
+        init.init_model(nn.Sequential(nn.ReLU()))
+    with pytest.raises(UnknownNameError, match="Did you mean 'uniform'"):
+        init.init_model(nn.Linear(1, 1), distribution="unifrom")
