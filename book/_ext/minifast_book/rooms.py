@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROOMS = {  # those that the book teaches
     "minifast.foundations": "foundations",
-    "minifast.nn.init": "nn",
+    "minifast.nn": "nn",
     "minifast.losses": "losses",
     "minifast.metrics": "losses",
     "minifast.stats": "losses",
@@ -40,6 +40,7 @@ ROOMS = {  # those that the book teaches
     "minifast.data": "data",
     "minifast.learner": "learner",
     "minifast.callbacks": "callbacks",
+    "minifast.vision": "vision",
 }
 WAYS = ("built", "shown", "used")  # the first that holds counts
 CHECKS = {"claim", "assert_close"}
