@@ -78,7 +78,7 @@ def measure_each(
     seconds: float = 0.5,
     rounds: int = 7,
 ) -> dict[str, Timing]:
-    """Time several calls by turns, so that a busy moment of the machine hits them all.
+    """Time several calls in turn, so that a busy moment of the machine hits them all.
 
     Args:
         functions: What to time, by name; each is called without arguments.
@@ -100,7 +100,7 @@ def measure_each(
         raise OptionError("A spread needs at least 3 rounds.", f"rounds={rounds}")
     calls: dict[str, int] = {}
     for name, function in functions.items():
-        _time_calls(function, 1)  # warm-up: caches, lazy initialisation, compilation
+        _time_calls(function, 1)  # warm-up: caches, lazy initialization, compilation
         once_s = max(_time_calls(function, 1), 1e-9)
         calls[name] = max(1, int(seconds / rounds / once_s))
         if once_s * rounds > seconds:  # slow: fewer rounds for all
