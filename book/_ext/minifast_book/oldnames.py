@@ -30,7 +30,7 @@ BOOK = re.compile(r"^Book: ch\. (\d+)", re.MULTILINE)
 class OldNames(Table):
     """Old names, what does their work here, and where in the book."""
 
-    columns = ("in the 2019 course", "in fastai or miniai", "here", "", "chapter")
+    columns = ("in the 2019 course", "in fastai or miniai", "here", "chapter")
 
     def rows(self) -> Iterator[list[str]]:
         """Yield a row for each entry; remember for the gate where they are."""
@@ -39,8 +39,9 @@ class OldNames(Table):
         for of in read(file):
             here = [name for name in of["here"] if is_there(name)]
             links = [api_link(n) if _is_ours(n) else f"`{n}`" for n in here]
+            told = ": ".join(filter(None, (", ".join(links), of["says"])))
             where = self.pages(chapters(self.env, of))
-            yield [of["course"], of["fastai"], ", ".join(links), of["says"], where]
+            yield [of["course"], of["fastai"], told, where]
 
 
 def find_gaps(app: Sphinx) -> Iterator[str]:

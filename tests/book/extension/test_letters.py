@@ -73,6 +73,23 @@ def test_where_a_letter_is_used(app, symbol, chapters):
     assert letters.uses(app.env, [symbol, "what it is"]) == chapters
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rows", "row"),
+    [
+        ([], ["| $x$ | an input |"], ["$x$", "an input", "[1](01-one.md)"]),
+        (["other"], ["| $m$ | a size | 2 |"], ["$m$", "a size", "[2](02-two.md)"]),
+    ],
+)
+def test_a_row_leads_to_the_chapters(app, arguments, rows, row):
+    app.env.docname = "notation"
+    table = object.__new__(letters.LetterTable)
+    settings = SimpleNamespace(env=app.env)
+    table.state = SimpleNamespace(document=SimpleNamespace(settings=settings))
+    table.arguments, table.content = arguments, ["| a | b |", "| --- | --- |", *rows]
+    assert list(table.rows()) == [row]
+    assert table.columns[:2] == ("a", "b")
+
+
 def test_a_table_that_is_true_has_no_gaps(app):
     assert not list(letters.find_gaps(app))
 

@@ -25,6 +25,16 @@ def app(tmp_path):
     return SimpleNamespace(srcdir=str(srcdir), env=env)
 
 
+def test_a_row_leads_to_the_api_and_to_the_chapter(app):
+    app.env.docname, app.env.note_dependency = "names", lambda file: None
+    table = object.__new__(oldnames.OldNames)
+    settings = SimpleNamespace(env=app.env)
+    table.state = SimpleNamespace(document=SimpleNamespace(settings=settings))
+    link = "{py:obj}`~minifast.foundations.modules.MSE`"
+    assert list(table.rows()) == [["`Mse`", "", f"{link}: a layer", "[3](03-c.md)"]]
+    assert app.env.book_old_names.name == "old_names.yml"
+
+
 @pytest.mark.parametrize(
     ("of", "where"),
     [
