@@ -17,6 +17,7 @@ those outputs trustworthy:
 - ``gate``: the build fails on what Sphinx would let through, seen in the executed
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``appendices``: tables of cited works and labelled equations, idle terms;
+- ``letters``, ``oldnames``: the tables of notation and of names old and new;
 - ``rooms``: which public names the chapters build, show or use;
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
@@ -44,7 +45,9 @@ from minifast_book import (
     fingerprint,
     gate,
     incremental,
+    letters,
     notebooks,
+    oldnames,
     partial,
     provenance,
     report,
@@ -231,6 +234,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.add_directive("names-table", rooms.NamesTable)
+    app.add_directive("letters", letters.LetterTable)
+    app.add_directive("old-names", oldnames.OldNames)
     app.add_directive("cited-works", appendices.CitedWorks)
     app.add_directive("labelled-equations", appendices.LabelledEquations)
     app.connect("config-inited", repository.use_repository, priority=100)
