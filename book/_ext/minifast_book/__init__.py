@@ -23,7 +23,7 @@ those outputs trustworthy:
 - ``moved``: what ``make diff`` shows; ``partial``: what ``make chapter`` leaves out;
 - ``surroundings``: the same conditions everywhere; ``console``: few words;
 - ``files``: small files that are never half there;
-- ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
+- ``exercises``, ``mathjax``, ``icons``: repairs of what the book uses.
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
 (rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
@@ -43,7 +43,9 @@ from minifast_book import (
     exercises,
     fingerprint,
     gate,
+    icons,
     incremental,
+    mathjax,
     notebooks,
     partial,
     provenance,
@@ -228,6 +230,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     build = Build()
     build.executor.install()
     app.setup_extension("sphinx.ext.autodoc")
+    app.add_css_file(icons.SHEET)
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.add_directive("names-table", rooms.NamesTable)
@@ -254,6 +257,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", build.tabulate)
     app.connect("html-page-context", build.offer_notebook, priority=100)
     app.connect("html-page-context", build.dress, priority=900)
+    app.connect("html-page-context", mathjax.leave_out, priority=900)
     app.connect("html-collect-pages", build.index)
     app.connect("build-finished", build.complete, priority=100)
     app.connect("build-finished", build.finish, priority=900)
