@@ -18,6 +18,7 @@ those outputs trustworthy:
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``appendices``: tables of cited works and labelled equations, idle terms;
 - ``rooms``: which public names the chapters build, show or use;
+- ``edition``: where the whole book is one PDF file;
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``moved``: what ``make diff`` shows; ``partial``: what ``make chapter`` leaves out;
@@ -27,7 +28,8 @@ those outputs trustworthy:
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
 (rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
-``BOOK_DRAFT=1`` (the gate speaks but does not fail).
+``BOOK_DRAFT=1`` (the gate speaks but does not fail), ``BOOK_PDF=1`` (``book.pdf`` is
+going to lie beside the published site).
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from typing import TYPE_CHECKING, Any
 from minifast_book import (
     appendices,
     chapters,
+    edition,
     exercises,
     fingerprint,
     gate,
@@ -234,9 +237,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.add_directive("names-table", rooms.NamesTable)
+    app.add_config_value("pdf_address", "", "env", str)
+    app.add_directive("pdf-edition", edition.PdfEdition)
     app.add_directive("cited-works", appendices.CitedWorks)
     app.add_directive("labelled-equations", appendices.LabelledEquations)
     app.connect("config-inited", repository.use_repository, priority=100)
+    app.connect("config-inited", edition.note_address, priority=110)
     app.connect("config-inited", build.start, priority=100)
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.tell_events, priority=400)
