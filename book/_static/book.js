@@ -1,12 +1,29 @@
-// A formula wider than the page scrolls in itself. Readers without a mouse can only scroll
-// what they can reach by the keyboard, so such a formula becomes a stop of the tab key.
+// A formula wider than the page scrolls in itself. That is decided here, and not by the
+// style sheet: slanted letters stick a little out of their formula, and a box that may
+// scroll would draw a scroll bar under each of them. A formula that scrolls fades where it
+// goes on, and is a stop of the tab key, since readers without a mouse can only scroll what
+// they can reach by the keyboard.
+const fade = ({ target: box }) => {
+  const hidden = box.scrollWidth - box.clientWidth - box.scrollLeft;
+  box.classList.toggle("goes-on-left", box.scrollLeft > 1);
+  box.classList.toggle("goes-on-right", hidden > 1);
+};
+
 document.addEventListener("DOMContentLoaded", () => {
   const observer = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      const formula = target.querySelector("mjx-container");
-      const box = target.matches("div.math") && formula ? formula : target;
+      const formula = target.querySelector("mjx-math");
+      if (!formula) continue;
+      const box = target.matches("div") ? formula.parentElement : target;
+      const width = (each) => each.getBoundingClientRect().width;
+      const scrolls = width(formula) > width(box) + 1;
+      box.classList.toggle("scrolls", scrolls);
       box.toggleAttribute("tabindex", false);
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      box.classList.remove("goes-on-left", "goes-on-right");
+      if (!scrolls) continue;
+      box.tabIndex = 0;
+      box.onscroll = fade;
+      fade({ target: box });
     }
   });
   for (const box of document.querySelectorAll("div.math, span.math")) observer.observe(box);

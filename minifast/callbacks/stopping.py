@@ -90,7 +90,7 @@ class TerminateOnNaN(Callback):
     Raises:
         OptionError: If ``every`` is below 1.
 
-    Book: ch. 12, "Larger batches than fit".
+    Book: ch. 12, "Steps that are too long".
     """
 
     order = Order.STOP

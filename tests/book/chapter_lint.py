@@ -21,6 +21,10 @@ MIN_WORDS, MAX_WORDS = 1_200, 3_600
 
 PROSE_DIRECTIVES = ("note", "tip", "warning", "admonition", "margin", "exercise")
 OPENING = re.compile(r"^\s*(?P<fence>`{3,}|:{3,})(?P<info>.*)$")
+FRAME = re.compile(r"(?:exercise|solution)-(?:start|end)\b")
+# Functions whose value is for readers' eyes; values that may be there for an effect.
+SHOWN = ("claim", "table", "show")
+CALLED = (ast.Call, ast.Constant, ast.Await, ast.Yield)
 OPTION = re.compile(r"^\s*:[\w-]+:.*$")
 CITED = re.compile(r"\{cite|<!--\s*cited\s*-->")
 MEASUREMENT = re.compile(
@@ -217,15 +221,66 @@ def claims_name_their_counterexample(chapter):
                 yield line, "the claim has neither unless= nor a reason= to have none"
 
 
-def claims_end_their_cell(chapter):
-    """A notebook shows the last value of a cell, so any other claim is not seen."""
+def what_is_to_be_seen_ends_its_cell(chapter):
+    """A notebook shows the last value of a cell, so no other one is seen."""
     for cell in chapter.cells:
         body = cell.tree().body if cell.tree() else []
-        for node in body[:-1]:
-            call = node.value if isinstance(node, ast.Expr) else None
-            if getattr(getattr(call, "func", None), "id", "") == "claim":
+        hushed = body[-1:] if cell.source.rstrip().endswith(";") else []
+        for node in _statements(body):
+            seen = _shown_by(node)
+            is_value = node in body[:-1] and not isinstance(node.value, CALLED)
+            if (seen and (node not in body[-1:] or node in hushed)) or is_value:
+                what = seen or f"value {ast.unparse(node)!r}"
                 line = cell.line + node.lineno
-                yield line, "the claim is not shown: let its cell end with it"
+                yield line, f"the {what} is not shown: let its cell end with it"
+
+
+def _shown_by(node):
+    """Return the function, if it is one for readers' eyes that makes a value."""
+    function = getattr(node.value, "func", None)
+    name = getattr(function, "id", getattr(function, "attr", ""))
+    return name if isinstance(node.value, ast.Call) and name in SHOWN else ""
+
+
+def _statements(body):
+    """Yield the expressions that stand for themselves, outside of functions.
+
+    What a cell tries is there for its error, as a claim that is refused.
+    """
+    for node in body:
+        if isinstance(node, ast.Expr):
+            yield node
+        elif not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            tried = () if isinstance(node, ast.Try) else ("body",)
+            for name in (*tried, "orelse", "finalbody", "handlers"):
+                yield from _statements(getattr(node, name, ()))
+
+
+def fences_are_closed(chapter):
+    """What a fence opens ends; the frame of an exercise or a solution does at once."""
+    fences = []  # the line, the marks and the name of each that is open
+    lines = chapter.text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        opening = OPENING.match(line)
+        frame = fences[-1] if fences and FRAME.match(fences[-1][2]) else None
+        name = opening["info"].strip().lstrip("{") if opening else ""
+        if opening and fences and not name and _ends(opening["fence"], fences[-1][1]):
+            fences.pop()
+        elif frame and line.strip() and not OPTION.match(line):
+            yield frame[0], f"the fence of {{{frame[2].split('}')[0]}}} is not closed"
+            fences.pop()
+        elif opening and name and (not fences or _holds_prose(fences[-1][2])):
+            fences.append((number, opening["fence"], name))
+    for number, _, name in fences:
+        yield number, f"the fence of {name.rstrip('}')!r} is not closed"
+
+
+def _ends(marks, opened):
+    return marks[0] == opened[0] and len(marks) >= len(opened)
+
+
+def _holds_prose(name):
+    return name.startswith(PROSE_DIRECTIVES) and not FRAME.match(name)
 
 
 def comparisons_are_backed(chapter):
@@ -353,7 +408,8 @@ RULES = [
     imported_names_are_not_overwritten,
     measurements_are_not_typed,
     claims_name_their_counterexample,
-    claims_end_their_cell,
+    what_is_to_be_seen_ends_its_cell,
+    fences_are_closed,
     comparisons_are_backed,
     words_are_plain,
     plumbing_is_a_tenth,

@@ -296,10 +296,46 @@ def test_what_compares_nothing(sentence):
         ("claim('a', x)\nclaim('b', y)", 1),
         ("claim('a', x)\nprint(x)", 1),
         ("said = claim('a', x)\nsaid", 0),
+        ("table(rows)\nclaim('a', x)", 1),
+        ("show(f)\nbook.table(rows)\nx = 1", 2),
+        ("table(rows)\nx", 1),
+        ("display(table(rows))\nx", 0),
+        ("x = 1\nshow(f);", 1),
+        ("for row in rows:\n    table(row)", 1),
+        ("if x:\n    y = 1\nelse:\n    show(f)", 1),
+        ("x.shape\ny.shape", 1),
+        ("x @ y\nf(x)\nplt.plot(x);", 1),
+        ("with raises(ValueError):\n    x + y\nf(x)", 0),
+        ("def f():\n    table(rows)\nf()", 0),
+        ("try:\n    claim('a', x)\nexcept ClaimError:\n    show(f)\nf()", 1),
+        ("record('a', x)\nx", 0),
     ],
 )
-def test_claims_that_are_not_shown(source, faults):
-    assert len(problems(chapter_lint.claims_end_their_cell, cell(source))) == faults
+def test_what_is_not_shown(source, faults):
+    rule = chapter_lint.what_is_to_be_seen_ends_its_cell
+    found = problems(rule, cell(source))
+    assert len(found) == faults
+    assert all(line > 7 and "is not shown" in message for line, message in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (SOLUTION % cell("x = 1"), []),
+        ("`````{solution-end}\n\n`````", []),
+        (":::{note}\n" + cell("x = 1") + "\n:::", []),
+        ("````markdown\n```{solution-end}\nText.\n```\n````", []),
+        ("~~~python\nx = 1\n~~~", []),
+        ("````{solution-end}\n\nText.\n\n````{solution-start} b\n````", [7]),
+        ("```{exercise-start}\n:label: a\nDo it.\n```", [7]),
+        ("Text.\n\n````{solution-end}", [9]),
+        ("```{code-cell} python3\nx = 1", [7]),
+        ("````{note}\nText.\n```", [7]),
+    ],
+)
+def test_fences_that_are_not_closed(text, lines):
+    found = problems(chapter_lint.fences_are_closed, text)
+    assert [line for line, _ in found] == lines
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,17 @@ def test_mathematics_comes_with_the_site(book, first):
     )
 
 
+def test_a_page_loads_nothing_that_it_does_not_use(book, first):
+    pages = {page.stem: book.page(page.stem) for page in book.site.glob("*.html")}
+    assert not [name for name in pages if "fontawesome" in pages[name]]
+    assert [name for name in pages if "/tex-chtml.js" in pages[name]] == ["01-first"]
+    assert [name for name in pages if "searchindex.js" in pages[name]] == ["search"]
+    assert all('name="viewport"' in page for page in pages.values())
+    assert all("bootstrap.js" in page for page in pages.values())
+    sheet = (book.site / "_static" / "icons.css").read_text(encoding="utf-8")
+    assert 'font-family: "Book Icons"' in sheet
+
+
 def test_the_notebook_is_executed_and_readable(book, first):
     notebook = book.notebook("01-first")
     nbformat.validate(notebook)

@@ -1,6 +1,7 @@
 """The workflows on GitHub: what they may do, and what holds back the site."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,6 +30,19 @@ def test_the_site_is_published_after_lint_tests_and_browser():
     assert "make test-site" in str(jobs["site"])
     assert "make book" not in str(jobs["site"])  # it tests the site that is published
     assert jobs["site"]["needs"] == "execute"
+
+
+def test_the_pdf_that_pages_link_to_is_printed_and_published():
+    jobs = workflow("book")["jobs"]
+    assert jobs["execute"]["env"]["BOOK_PDF"] == "1"
+    assert {"run": "make pdf"} in jobs["site"]["steps"]
+    artifacts = [
+        step["with"]
+        for job in ("site", "publish")
+        for step in jobs[job]["steps"]
+        if step.get("with", {}).get("name") == "pdf"
+    ]
+    assert [Path(each["path"]).name for each in artifacts] == ["book.pdf", "html"]
 
 
 @each_workflow

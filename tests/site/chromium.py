@@ -42,7 +42,12 @@ def find_program() -> str:
 def chromium() -> Iterator[Browser]:
     program = find_program()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=FLAGS,
+            # Readers have scroll bars: they take room, and may be where none belong.
+            ignore_default_args=["--hide-scrollbars"],
+        )
         yield browser
         browser.close()
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from built_book import CONTENTS, parsed_page, require_site, source
 from chromium import DESKTOP
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.site
 
@@ -35,7 +36,8 @@ BEYOND_EDGE = """width => {
 # outside the box that the formula scrolls in.
 BEGINS_UNSEEN = """() => {
   const clips = each => getComputedStyle(each).overflowX !== 'visible';
-  const box = each => clips(each) ? each : box(each.parentElement);
+  const ends = each => !each.parentElement || clips(each);
+  const box = each => ends(each) ? each : box(each.parentElement);
   const unseen = formula => {
     const { left, right } = formula.querySelector('mjx-c').getBoundingClientRect();
     const edges = box(formula).getBoundingClientRect();
@@ -71,7 +73,23 @@ CODE_SCROLLS = """columns => [...document.querySelectorAll('.cell_input pre')]
   .filter(text => text.split('\\n').every(line => line.length <= columns))"""
 
 
-@pytest.fixture(params=[360, 375, 414])
+# Boxes around formulas that draw a scroll bar, with what they hold.
+SCROLL_BARS = """() => [...document.querySelectorAll('.math, .math *')]
+  .filter(each => {
+    const style = getComputedStyle(each);
+    const scrolls = /auto|scroll/.test(style.overflowX + style.overflowY);
+    return scrolls && (each.offsetHeight > each.clientHeight + 1
+      || each.offsetWidth > each.clientWidth + 1);
+  })
+  .map(each => each.textContent.slice(0, 80))"""
+# Formulas that go on beyond their box, without the fading that shows it.
+UNSEEN_TO_GO_ON = """() => [...document.querySelectorAll('.scrolls')]
+  .filter(each => each.scrollWidth > each.clientWidth + 1
+    && getComputedStyle(each).maskImage === 'none')
+  .map(each => each.textContent.slice(0, 80))"""
+
+
+@pytest.fixture(params=[320, 375, 414])
 def width(request, opened):
     """Width in pixels of the narrow window that the page is shown in."""
     opened.unfold()
@@ -134,13 +152,30 @@ def test_fits_a_narrow_window(opened, width):
 def test_shows_where_each_formula_begins_in_a_narrow_window(opened, width):
     unseen = opened.page.evaluate(BEGINS_UNSEEN)
     assert not unseen, "\n".join(unseen)
+    assert opened.page.evaluate(UNSEEN_TO_GO_ON) == []
     scrolled = "[...document.querySelectorAll('.math, mjx-container')]"
     assert not opened.page.evaluate(f"{scrolled}.some(each => each.scrollLeft)")
+
+
+def test_draws_no_scroll_bar_at_a_formula_that_has_room(opened):
+    opened.unfold()
+    assert opened.page.evaluate(SCROLL_BARS) == []
+
+
+def test_a_formula_fades_where_it_goes_on(phone):
+    page = phone.go("04-initialization")
+    formula = page.locator("div.math .scrolls").first
+    wide = re.compile(r"\bgoes-on-right\b")
+    expect(formula).to_have_class(wide)
+    formula.evaluate("each => { each.scrollLeft = each.scrollWidth; }")
+    expect(formula).not_to_have_class(wide)
+    expect(formula).to_have_class(re.compile(r"\bgoes-on-left\b"))
 
 
 def test_a_formula_that_scrolls_can_be_reached_by_the_keyboard(opened, width):
     unreachable = """
       [...document.querySelectorAll('div.math mjx-container, span.math')]
+        .filter(each => getComputedStyle(each).overflowX !== 'visible')
         .filter(each => each.scrollWidth > each.clientWidth && each.tabIndex < 0)
         .length"""
     assert opened.page.evaluate(unreachable) == 0

@@ -191,19 +191,3 @@ def test_a_lost_reader_gets_a_page_with_a_way_back(visit):
     assert lost == []
     home = page.locator("a.navbar-brand").first.get_attribute("href")
     assert urljoin(page.url, home) == f"{visit.base}intro.html"
-
-
-def test_the_first_page_loads_little(visit, record_property):
-    page = visit.go("intro")
-    page.wait_for_load_state("networkidle")
-    weights = {
-        kind: sum(
-            len(response.body())
-            for response in visit.loaded
-            if response.request.resource_type == kind
-        )
-        for kind in ("document", "script", "stylesheet", "font", "image")
-    }
-    for kind, weight in weights.items():
-        record_property(f"first load, {kind}", f"{weight / 1000:.0f} KB")
-    assert sum(weights.values()) < 4_500_000, weights

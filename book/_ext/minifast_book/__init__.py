@@ -17,17 +17,20 @@ those outputs trustworthy:
 - ``gate``: the build fails on what Sphinx would let through, seen in the executed
   cells (``waivers``) and in the built pages (``markup``, ``links``, ``images``);
 - ``appendices``: tables of cited works and labelled equations, idle terms;
+- ``letters``, ``oldnames``: the tables of notation and of names old and new;
 - ``rooms``: which public names the chapters build, show or use;
+- ``edition``: where the whole book is one PDF file;
 - ``chapters``: what the API pages show, and their links to the chapters;
 - ``report``: ``execution.json``, ``results.json`` and the table printed at the end;
 - ``moved``: what ``make diff`` shows; ``partial``: what ``make chapter`` leaves out;
 - ``surroundings``: the same conditions everywhere; ``console``: few words;
 - ``files``: small files that are never half there;
-- ``exercises``, ``mathjax``: two repairs of extensions that the book uses.
+- ``exercises``, ``mathjax``, ``icons``: repairs of what the book uses.
 
 Environment variables: ``BOOK_CACHE`` (folder of kept outputs), ``BOOK_FINGERPRINT``
 (rebuild a published site from its outputs), ``BOOK_EXECUTE=force`` (execute all),
-``BOOK_DRAFT=1`` (the gate speaks but does not fail).
+``BOOK_DRAFT=1`` (the gate speaks but does not fail), ``BOOK_PDF=1`` (``book.pdf`` is
+going to lie beside the published site).
 """
 
 from __future__ import annotations
@@ -40,11 +43,16 @@ from typing import TYPE_CHECKING, Any
 from minifast_book import (
     appendices,
     chapters,
+    edition,
     exercises,
     fingerprint,
     gate,
+    icons,
     incremental,
+    letters,
+    mathjax,
     notebooks,
+    oldnames,
     partial,
     provenance,
     report,
@@ -228,12 +236,18 @@ def setup(app: Sphinx) -> dict[str, Any]:
     build = Build()
     build.executor.install()
     app.setup_extension("sphinx.ext.autodoc")
+    app.add_css_file(icons.SHEET)
     app.add_node(status.execution_table)
     app.add_directive("execution-table", status.ExecutionTable)
     app.add_directive("names-table", rooms.NamesTable)
+    app.add_directive("letters", letters.LetterTable)
+    app.add_directive("old-names", oldnames.OldNames)
+    app.add_config_value("pdf_address", "", "env", str)
+    app.add_directive("pdf-edition", edition.PdfEdition)
     app.add_directive("cited-works", appendices.CitedWorks)
     app.add_directive("labelled-equations", appendices.LabelledEquations)
     app.connect("config-inited", repository.use_repository, priority=100)
+    app.connect("config-inited", edition.note_address, priority=110)
     app.connect("config-inited", build.start, priority=100)
     app.connect("config-inited", adapt, priority=100)
     app.connect("autodoc-process-docstring", chapters.tell_events, priority=400)
@@ -254,6 +268,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", build.tabulate)
     app.connect("html-page-context", build.offer_notebook, priority=100)
     app.connect("html-page-context", build.dress, priority=900)
+    app.connect("html-page-context", mathjax.leave_out, priority=900)
     app.connect("html-collect-pages", build.index)
     app.connect("build-finished", build.complete, priority=100)
     app.connect("build-finished", build.finish, priority=900)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from docutils import nodes
 from sphinx.util import logging
 
-from minifast_book import appendices, rooms
+from minifast_book import appendices, letters, oldnames, rooms
 from minifast_book.cache import rebuilding
 from minifast_book.execution import ENDED
 from minifast_book.exercises import find_strays
@@ -46,6 +46,7 @@ def close(app: Sphinx, pages: list[Page]) -> None:
     if not is_partial(app):
         problems += [*_orphans(app), *rooms.find_gaps(app)]
         problems += [*appendices.find_gaps(app), *appendices.find_idle_terms(app)]
+        problems += [*letters.find_gaps(app), *oldnames.find_gaps(app)]
     if not problems:
         return
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"

@@ -19,7 +19,7 @@ from sphinx.search import js_index
 from sphinx.util.index_entries import split_index_msg
 from sphinx_codeautolink.extension import SphinxCodeAutoLink
 
-from minifast_book import mathjax
+from minifast_book import icons, mathjax
 from minifast_book.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def copy_files(app: Sphinx) -> None:
     myst_nb.sphinx_ext.add_global_html_resources(app, None)
     sphinx_exercise.copy_asset_files(app, None)
     mathjax.copy_files(app.outdir)
+    icons.write_sheet(app.outdir)
 
 
 def remember_links(app: Sphinx, env: BuildEnvironment) -> None:

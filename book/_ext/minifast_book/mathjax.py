@@ -10,8 +10,13 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sphinx.errors import ExtensionError
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
 
 PACKAGE = "sphinx-mathjax-offline"
 NEEDED = (
@@ -32,6 +37,27 @@ def copy_files(site: str | Path) -> None:
             if not copy.exists():
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
+
+
+def leave_out(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Keep the script off a page without formulas.
+
+    Sphinx also loads it where pages listed in the table of contents have some.
+    """
+    has_equations = app.env.domaindata["math"]["has_equations"]
+    if not has_equations.get(pagename, False):
+        path = Path(app.config.mathjax_path).name
+        context["script_files"] = [
+            script
+            for script in context["script_files"]
+            if Path(str(script.filename)).name != path
+        ]
 
 
 def _folder() -> Path:

@@ -107,11 +107,12 @@ def public_names() -> dict[str, str]:
     return {
         name: room
         for room in ROOMS
-        for name in _handed_out(importlib.import_module(room))
+        for name in handed_out(importlib.import_module(room))
     }
 
 
-def _handed_out(module: object) -> list[str]:
+def handed_out(module: object) -> list[str]:
+    """Return the names that a room hands out: those listed, or else all its own."""
     own = [
         name
         for name, value in vars(module).items()
