@@ -77,7 +77,7 @@ links: valid $(VENV)/.book ## Check the links to other sites (needs a network)
 	$(BUILD) $(WHOLE) --path-output _build/links --builder linkcheck
 
 bench: valid $(VENV)/.book ## Measure minifast against its peers and the machine's limits
-	@for each in ladder loop loaders losses; do $(BIN)/python benchmarks/$$each.py || exit 1; done
+	@for each in ladder loop loaders losses inside; do $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 test: valid $(VENV)/.test ## Run the tests, without a built book or a browser
 	$(PYTEST) -m "not site" -n auto --maxprocesses 4 --dist loadfile
