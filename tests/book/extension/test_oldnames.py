@@ -56,7 +56,7 @@ def test_where_a_name_is_told(app, of, where):
         ("minifast.foundations.torch", False),
         ("minifast.nowhere.MSE", False),
         ("torch.nn.Module", True),
-        ("torch.nn.Modul", False),
+        ("torch.nn.Nodule", False),
     ],
 )
 def test_whether_a_name_is_there(name, there):
