@@ -1,6 +1,6 @@
 """Moving a model and its batches to a device; apart, as other rooms move data too.
 
-Book: ch. 11.
+Book: ch. 13, "Where it runs".
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def default_device() -> torch.device:
-    """Return this machine's accelerator (a CUDA or Apple GPU, say), or the CPU."""
+    """Return this machine's accelerator (a CUDA or Apple GPU, say), or the CPU.
+
+    Book: ch. 13, "Where it runs".
+    """
     if torch.accelerator.is_available():
         return torch.accelerator.current_accelerator() or torch.device("cpu")
     return torch.device("cpu")
@@ -38,6 +41,8 @@ def to_device(value: Any, device: torch.device | str) -> Any:
     Example:
         >>> to_device((torch.zeros(2), {"y": [torch.ones(1)]}), "cpu")
         (tensor([0., 0.]), {'y': [tensor([1.])]})
+
+    Book: ch. 13, "Where it runs".
     """
     if isinstance(value, torch.Tensor) and value.device == device:
         return value  # the common case, without a call into torch
@@ -64,6 +69,8 @@ class DeviceCallback(Callback):
 
     Raises:
         OptionError: If torch knows no such device, or this machine has none.
+
+    Book: ch. 13, "Where it runs".
     """
 
     order = Order.DEVICE
