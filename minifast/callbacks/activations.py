@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minifast.errors import OptionError, whole_number
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from minifast.learner import Learner
     from minifast.nn.hooks import Which
 
-N_SAMPLED = 16_384
+N_SAMPLED = 4_096
 """Of how many values of an activation the histogram and the dead ones are counted."""
 
 
@@ -30,7 +31,7 @@ class ActivationStats(Callback):
 
     In training batches alone. All of it is computed and kept on the device, and comes
     to the CPU once an epoch. Means and standard deviations are those of all values;
-    histograms and the share of dead ones are counted in at most 16,384 of them, evenly
+    histograms and the share of dead ones are counted in at most 4,096 of them, evenly
     spread over the samples, channels and positions of the batch.
 
     Args:
@@ -168,9 +169,12 @@ class ActivationStats(Callback):
         root_mean_square = torch.linalg.vector_norm(x, dtype=torch.float32)
         root_mean_square /= math.sqrt(x.numel())
         sample = sampled(x, N_SAMPLED).float()
-        floor = module.floor if isinstance(module, GeneralReLU) else 0.0
-        dead = ((sample - floor).abs_() <= self.near).float().mean()
-        row = torch.stack([mean, root_mean_square, dead])
+        above = sample
+        if isinstance(module, GeneralReLU) and module.floor:
+            above = sample - module.floor
+        # One operation makes zero what is near it, and one counts what is left.
+        alive = F.hardshrink(above, self.near).count_nonzero()
+        row = torch.stack([mean, root_mean_square, 1 - alive / sample.numel()])
         hook.kept.append(torch.cat([row, self._shares(sample)]) if self.bins else row)
 
     def _shares(self, sample: Tensor) -> Tensor:
@@ -188,11 +192,8 @@ class ActivationStats(Callback):
         """Keep a row for each module: if it ran several times, their mean."""
         if not learn.training or self._hooks is None:
             return
-        nothing = torch.full((3 + self.bins,), torch.nan, device=learn.loss.device)
-        rows = [
-            torch.stack(hook.kept).mean(0) if hook.kept else nothing
-            for hook in self._hooks
-        ]
+        nothing = learn.loss.new_full((3 + self.bins,), torch.nan, dtype=torch.float32)
+        rows = [_mean(hook.kept) if hook.kept else nothing for hook in self._hooks]
         self._new.append(torch.stack(rows))
 
     def cleanup_pass(self, learn: Learner) -> None:
@@ -224,6 +225,10 @@ class ActivationStats(Callback):
         """Go on from what was recorded."""
         self._new, self._rows = [], state["rows"]
         self.names, self.epoch_ends = list(state["names"]), list(state["epoch_ends"])
+
+
+def _mean(rows: list[Tensor]) -> Tensor:
+    return rows[0] if len(rows) == 1 else torch.stack(rows).mean(0)
 
 
 def sampled(x: Tensor, n: int) -> Tensor:

@@ -15,7 +15,13 @@ from typing import Any, Literal, Self, TypeAlias, overload
 
 from torch import nn
 
-from minifast.errors import DTypeError, OptionError, UnknownNameError, describe
+from minifast.errors import (
+    DTypeError,
+    OptionError,
+    ShapeError,
+    UnknownNameError,
+    describe,
+)
 
 Direction: TypeAlias = Literal["forward", "backward"]
 Which: TypeAlias = (
@@ -117,6 +123,9 @@ class Hook:
 class Hooks(Sequence[Hook]):
     """One hook on each of several modules of a model, and off again together.
 
+    A list of them: ``hooks[0]`` is one, ``hooks[1:]`` are several, and so are
+    ``hooks[[0, 2]]`` and, by a mask of one truth for each, ``hooks[dead > 0.9]``.
+
     Args:
         model: The model.
         function: As for :class:`Hook`.
@@ -131,6 +140,7 @@ class Hooks(Sequence[Hook]):
     Raises:
         OptionError: If that leaves no module, or one is not in the model.
         UnknownNameError: If there is no module of such a name, or no such direction.
+        ShapeError: If a mask has not one truth for each hook.
 
     Example:
         >>> import torch
@@ -173,9 +183,20 @@ class Hooks(Sequence[Hook]):
     @overload
     def __getitem__(self, index: int) -> Hook: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Hook]: ...
-    def __getitem__(self, index: int | slice) -> Hook | list[Hook]:
-        return self._hooks[index]
+    def __getitem__(self, index: slice | Iterable[int]) -> list[Hook]: ...
+    def __getitem__(self, index: Any) -> Hook | list[Hook]:
+        if hasattr(index, "tolist"):  # an array, a tensor or one of their numbers
+            index = index.tolist()
+        if isinstance(index, int | slice):
+            return self._hooks[index]
+        places = list(index)
+        if places and all(isinstance(each, bool) for each in places):
+            if len(places) != len(self):
+                must = "A mask must have one truth for each hook."
+                got = f"{len(places)} for {len(self)} hooks"
+                raise ShapeError(must, got, "Compare a row with a number for each.")
+            places = [place for place, wanted in enumerate(places) if wanted]
+        return [self._hooks[place] for place in places]
 
     def __repr__(self) -> str:
         removed = ", removed" if all(hook.removed for hook in self) else ""

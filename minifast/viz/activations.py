@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 
 from minifast.errors import OptionError
 
@@ -39,7 +40,7 @@ def plot_activations(stats: ActivationStats) -> tuple[Axes, Axes]:
             ax.plot(values[:, i], label=name, color=_shade(i, len(stats.names)))
         ax.set_xlabel("training batch")
         ax.set_title(label)
-    axes[1].legend(fontsize=8)
+    axes[1].legend(fontsize=9)
     figure.tight_layout()
     return axes[0], axes[1]
 
@@ -91,6 +92,7 @@ def plot_histograms(stats: ActivationStats, *, columns: int = 2) -> list[Axes]:
         ax.set_xlabel("training batch")
     for ax in grid[:, 0]:
         ax.set_ylabel("activation")
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.tight_layout()
     return axes[: len(stats.names)]
 
@@ -113,7 +115,7 @@ def plot_dead_units(stats: ActivationStats) -> Axes:
     ax.set_ylim(0, 100)
     ax.set_xlabel("training batch")
     ax.set_ylabel("cut off, % of activations")
-    ax.legend(fontsize=8, ncols=2)
+    ax.legend(fontsize=9, ncols=2)
     return ax
 
 

@@ -2,11 +2,12 @@ import copy
 import gc
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from minifast.errors import DTypeError, OptionError, UnknownNameError
+from minifast.errors import DTypeError, OptionError, ShapeError, UnknownNameError
 from minifast.nn import Hook, Hooks, find_modules
 
 
@@ -99,6 +100,34 @@ def test_one_of_several_can_come_off(model):
     hooks.remove()
     assert repr(hooks).endswith(", removed)")
     assert [each.removed for each in hooks[1:3]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("index", "places"),
+    [
+        (slice(1, 3), [1, 2]),
+        ([2, 0], [2, 0]),
+        ([], []),
+        (np.array([1, -1]), [1, 3]),
+        (torch.tensor([], dtype=torch.long), []),
+        ([True, False, False, True], [0, 3]),
+        (torch.tensor([0.1, 0.9, 0.2, 0.95]) > 0.5, [1, 3]),
+    ],
+)
+def test_several_are_taken_by_slice_places_or_mask(model, index, places):
+    hooks = Hooks(model, keep)
+    assert hooks[index] == [hooks[place] for place in places]
+
+
+@pytest.mark.parametrize("index", [2, np.int64(2), torch.tensor(2), True + 1])
+def test_one_is_taken_by_any_whole_number(model, index):
+    hooks = Hooks(model, keep)
+    assert hooks[index] is list(hooks)[2]
+
+
+def test_a_mask_of_another_length_is_refused(model):
+    with pytest.raises(ShapeError, match=r"one truth for each hook(.|\n)*2 for 4"):
+        Hooks(model, keep)[[True, False]]
 
 
 def test_what_the_function_returns_takes_the_place_of_the_output(model):
