@@ -39,7 +39,7 @@ class ActivationStats(Callback):
             out.
         bins: How many bins the histograms have; 0 for none.
         limits: Where the first bin begins and the last one ends. What lies outside is
-            counted in these.
+            counted in these, and nan in the last one.
         near: Dead is what differs by no more than that from the value that the module
             gives when it is cut off: 0, or the floor of a ``GeneralReLU``.
 
@@ -186,7 +186,8 @@ class ActivationStats(Callback):
     def _places(self, values: Tensor) -> Tensor:
         low, high = self.limits
         places = (values - low).mul_(self.bins / (high - low))
-        return places.clamp_(0, self.bins - 1).long()
+        # A run that has gone wrong is the one to look at: nan must not end it.
+        return places.clamp_(0, self.bins - 1).nan_to_num_(nan=self.bins - 1).long()
 
     def after_batch(self, learn: Learner) -> None:
         """Keep a row for each module: if it ran several times, their mean."""

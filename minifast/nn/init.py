@@ -63,7 +63,8 @@ def calculate_gain(nonlinearity: Nonlinearity, param: float | None = None) -> fl
     need twice the variance: a gain of sqrt(2).
 
     Args:
-        nonlinearity: The activation that follows the layer.
+        nonlinearity: The activation; :func:`init_model` says which layer its gain is
+            for.
         param: The negative slope of a leaky ReLU, 0.01 if not given; no other has one.
 
     Raises:
@@ -164,7 +165,7 @@ def kaiming_normal_(
     Args:
         weight: Overwritten in place, and returned.
         mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
-        nonlinearity: The activation that follows the layer; see :func:`calculate_gain`.
+        nonlinearity: The activation whose gain it is; see :func:`calculate_gain`.
         negative_slope: That of a leaky ReLU; torch calls it ``a``.
         groups: Those of a grouped convolution; only ``"fan_out"`` needs them.
         generator: Where the random numbers come from; torch's own if there is none.
@@ -203,7 +204,7 @@ def kaiming_uniform_(
     Args:
         weight: Overwritten in place, and returned.
         mode: ``"fan_in"`` keeps the size of the signal, ``"fan_out"`` the gradients'.
-        nonlinearity: The activation that follows the layer; see :func:`calculate_gain`.
+        nonlinearity: The activation whose gain it is; see :func:`calculate_gain`.
         negative_slope: That of a leaky ReLU; torch calls it ``a``.
         groups: Those of a grouped convolution; only ``"fan_out"`` needs them.
         generator: Where the random numbers come from; torch's own if there is none.

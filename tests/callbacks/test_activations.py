@@ -105,6 +105,16 @@ def test_values_outside_are_counted_in_the_outermost_bins(make):
     assert (stats.histograms[:, 0, 1] == 1).all()  # zeros are at the middle edge
 
 
+def test_a_run_that_has_gone_to_nan_is_recorded(make):
+    stats = ActivationStats(bins=4, limits=(-1, 1))
+    learn = make(stats)
+    with torch.no_grad():
+        learn.model[0].weight.fill_(torch.nan)
+    learn.fit(1)
+    assert stats.means[:, 0].isnan().all()
+    assert (stats.histograms[:, 0, -1] == 1).all()
+
+
 def test_the_pile_of_a_general_relu_lies_in_the_bin_of_its_floor(make):
     stats = ActivationStats(GeneralReLU)
     make(stats, activation=GeneralReLU(sub=0.4)).fit(1)
