@@ -24,6 +24,7 @@ Book: ch. 16 and 17.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,6 +37,7 @@ from minifast.errors import whole_number as whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
 
 class _Centred(NamedTuple):
@@ -96,6 +98,14 @@ def _widened(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
+    """Switch autocast off, on devices that have it: meta tensors have none."""
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
 def _sum(x: Tensor) -> Tensor:
     """Add up the positions: (B, C, L) -> (B, C, 1)."""
     return x.sum(2, keepdim=True)
@@ -148,7 +158,7 @@ class _Norm(nn.Module):
         """
         self._check(x)
         flat = _widened(x.flatten(2) if x.ndim > 2 else x.unsqueeze(2))
-        with torch.autocast(x.device.type, enabled=False):
+        with _full_precision(x):
             return self._normalized(flat).view(x.shape).to(x.dtype)
 
     def _normalized(self, x: Tensor) -> Tensor:
@@ -490,7 +500,7 @@ class LayerNorm(nn.Module):
                 "LayerNorm(x.shape[1:]) is made for a batch x; GroupNorm(1, n_channels)"
             )
             raise ShapeError(must, describe(x), f"{fix} takes images of any size.")
-        with torch.autocast(x.device.type, enabled=False):
+        with _full_precision(x):
             z = self._normalized(_widened(x))
             y = z if self.weight is None else torch.addcmul(self.bias, z, self.weight)
             return y.to(x.dtype)
