@@ -236,6 +236,13 @@ def test_the_gradient_of_a_gradient_is_refused():
         grad.sum().backward()
 
 
+@pytest.mark.parametrize("make", [*CHANNELS, lambda n: LayerNorm((n, 4, 4))])
+def test_no_line_asks_for_a_value(make):
+    x = torch.zeros(2, 8, 4, 4, device="meta", requires_grad=True)  # it has none
+    make(8).to("meta")(x).sum().backward()
+    assert x.grad.shape == x.shape
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("make", CHANNELS)
 def test_nothing_waits_for_the_gpu(make):
