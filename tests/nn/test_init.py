@@ -341,4 +341,4 @@ def test_a_model_without_layers_or_an_unknown_distribution_is_refused():
     with pytest.raises(OptionError, match="linear layer or a convolution"):
         init.init_model(nn.Sequential(nn.ReLU()))
     with pytest.raises(UnknownNameError, match="Did you mean 'uniform'"):
-        init.init_model(nn.Linear(1, 1), distribution="unifrom")
+        init.init_model(nn.Linear(1, 1), distribution="uniforme")

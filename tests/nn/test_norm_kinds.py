@@ -38,7 +38,7 @@ def test_layer_norm_has_one_group_and_group_norm_one_for_sixteen_channels():
 def test_an_unknown_kind_is_refused_and_nothing_changed():
     model = nn.Sequential(nn.BatchNorm2d(4))
     with pytest.raises(UnknownNameError, match="Did you mean 'group'"):
-        convert_norms(model, "grup")
+        convert_norms(model, "groups")
     assert isinstance(model[0], nn.BatchNorm2d)
 
 
