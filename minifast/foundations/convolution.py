@@ -70,8 +70,6 @@ def conv2d_sizes(
 
     Shape:
         x: (B, C, H, W); weight: (O, C / groups, kh, kw); bias: (O,) -> two integers.
-
-    Book: ch. 13.
     """
     if x.ndim != 4 or weight.ndim != 4:
         must = "Images must be (B, C, H, W), and filters (O, C, kh, kw)."
@@ -239,8 +237,6 @@ def pad(x: Tensor, padding: int) -> Tensor:
 
     Shape:
         x: (B, C, H, W) -> (B, C, H + 2 padding, W + 2 padding).
-
-    Book: ch. 13.
     """
     if padding == 0:
         return x

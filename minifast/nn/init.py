@@ -350,6 +350,9 @@ def measured_gain(activation: Callable[[Tensor], Tensor]) -> float:
         OptionError: If it gives zeros alone, or anything that is not finite.
         ShapeError: If it gives another shape.
 
+    Shape:
+        The activation: (100,000) float32 -> the same; a float comes back.
+
     Example:
         >>> round(measured_gain(torch.relu), 3)
         1.414

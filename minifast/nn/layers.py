@@ -3,7 +3,7 @@
 Convolutions themselves are torch's, which chapter 13 holds against loops, a matrix and
 unfolding; see :mod:`minifast.foundations.convolution`.
 
-Book: ch. 13, 15 and 28.
+Book: ch. 13 and 15.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ class Lambda(nn.Module):
             raise DTypeError(must, repr(function), fix) from error
 
     def forward(self, x: Tensor) -> Tensor:
-        """Call the function."""
+        """Call the function.
+
+        Shape:
+            x: as the function takes it -> what it returns.
+        """
         return self.function(x, **self.arguments)
 
     def extra_repr(self) -> str:
@@ -80,7 +84,11 @@ class Flatten(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Flatten all dimensions but the first."""
+        """Flatten all dimensions but the first.
+
+        Shape:
+            x: (B, ...) -> (B, D).
+        """
         return x.flatten(1)
 
 
@@ -133,7 +141,11 @@ class GeneralReLU(nn.Module):
         return -math.inf if self.leak else 0.0 - self.sub
 
     def forward(self, x: Tensor) -> Tensor:
-        """Cut off, shift, cap."""
+        """Cut off, shift, cap.
+
+        Shape:
+            x: any, floating -> the same.
+        """
         x = F.leaky_relu(x, self.leak) if self.leak else F.relu(x)
         if self.sub:
             x = x - self.sub
@@ -187,7 +199,11 @@ class AdaptiveAvgPool(nn.Module):
         self.size = whole_number("size", size, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool a batch of maps."""
+        """Pool a batch of maps.
+
+        Shape:
+            x: (B, C, H, W) -> (B, C, size, size).
+        """
         return adaptive_pool(x, self.size, torch.mean)
 
     def extra_repr(self) -> str:
@@ -203,12 +219,14 @@ class AdaptiveConcatPool(AdaptiveAvgPool):
 
     Shape:
         (B, C, H, W) -> (B, 2 C, size, size), the maxima first.
-
-    Book: ch. 28.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool a batch of maps twice."""
+        """Pool a batch of maps twice.
+
+        Shape:
+            x: (B, C, H, W) -> (B, 2 C, size, size).
+        """
         pooled = [adaptive_pool(x, self.size, f) for f in (torch.amax, torch.mean)]
         return torch.cat(pooled, 1)
 

@@ -24,7 +24,6 @@ Book: ch. 16 and 17.
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +36,6 @@ from minifast.errors import whole_number as whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
 
 class _Centred(NamedTuple):
@@ -98,14 +96,6 @@ def _widened(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
-    """Switch autocast off, on devices that have it: meta tensors have none."""
-    device = x.device.type
-    if not torch.amp.is_autocast_available(device):
-        return nullcontext()
-    return torch.autocast(device, enabled=False)
-
-
 def _sum(x: Tensor) -> Tensor:
     """Add up the positions: (B, C, L) -> (B, C, 1)."""
     return x.sum(2, keepdim=True)
@@ -158,8 +148,8 @@ class _Norm(nn.Module):
         """
         self._check(x)
         flat = _widened(x.flatten(2) if x.ndim > 2 else x.unsqueeze(2))
-        with _full_precision(x):
-            return self._normalized(flat).view(x.shape).to(x.dtype)
+        # No operation here is one that autocast would do in less than float32.
+        return self._normalized(flat).view(x.shape).to(x.dtype)
 
     def _normalized(self, x: Tensor) -> Tensor:
         with torch.no_grad():
@@ -185,17 +175,12 @@ class _Norm(nn.Module):
 
     def _check(self, x: Tensor) -> None:
         if x.ndim < 2 or x.shape[1] != self.n_channels:
-            name = type(self).__name__
-            must = f"The input of {name} must be (B, {self.n_channels}, ...)."
+            must = f"The input of the norm must be (B, {self.n_channels}, ...)."
             fix = "Make the layer for as many channels as come."
             raise ShapeError(must, describe(x), fix)
         if self._n_sharing(x) == 1:
-            raise ShapeError(
-                f"{type(self).__name__} must have more than one number to take the "
-                "variance of: that of one is zero.",
-                f"{describe(x)}, {self._n_sharing(x)} for each mean",
-                self._remedy,
-            )
+            must = "A norm must have two numbers for a variance: that of one is zero."
+            raise ShapeError(must, f"{describe(x)}, 1 for each mean", self._remedy)
 
     _remedy = ""
 
@@ -500,14 +485,11 @@ class LayerNorm(nn.Module):
         """
         if x.shape[-len(self.shape) :] != self.shape:
             must = f"The input must be (..., {', '.join(map(str, self.shape))})."
-            fix = (
-                "LayerNorm(x.shape[1:]) is made for a batch x; GroupNorm(1, n_channels)"
-            )
-            raise ShapeError(must, describe(x), f"{fix} takes images of any size.")
-        with _full_precision(x):
-            z = self._normalized(_widened(x))
-            y = z if self.weight is None else torch.addcmul(self.bias, z, self.weight)
-            return y.to(x.dtype)
+            fix = "For images of any size there is GroupNorm(1, n_channels)."
+            raise ShapeError(must, describe(x), fix)
+        z = self._normalized(_widened(x))
+        y = z if self.weight is None else torch.addcmul(self.bias, z, self.weight)
+        return y.to(x.dtype)
 
     def _normalized(self, x: Tensor) -> Tensor:
         """Do as instance norm does, to what counts as a single channel."""
