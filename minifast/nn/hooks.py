@@ -31,8 +31,8 @@ Which: TypeAlias = (
     | Iterable[nn.Module | str]
     | None
 )
-"""Which modules of a model are chosen, by their types, by a function that says yes, or by
-a list of modules or names; without it, all that have no parts of their own."""
+"""Which modules of a model are chosen, by their types, by a function that says yes, or
+by a list of modules or names; without it, all that have no parts of their own."""
 
 
 class Hook:
