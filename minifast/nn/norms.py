@@ -92,6 +92,33 @@ def _normalize(x: Tensor, weight: Tensor, bias: Tensor, centred: _Centred) -> Te
     return y
 
 
+class _NormalizeRows(torch.autograd.Function):
+    """z * weight + bias for rows z of mean 0 and variance 1, a weight for each place.
+
+    The gradient is the one of ``_Normalize``; but h, which is the arriving gradient
+    times the weights, can't be had from the sums of rows.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, z: Tensor, rstd: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(z, rstd, weight)
+        return torch.addcmul(bias, z, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        z, rstd, weight = ctx.saved_tensors
+        products = grad * z
+        weight_grad = products.sum(0)
+        along = (products @ weight)[:, None] / -len(weight)
+        mean = (grad @ weight)[:, None] / len(weight)
+        h = torch.mul(grad, weight, out=products)  # its memory is free
+        x_grad = h.sub_(mean).addcmul_(z, along).mul_(rstd)
+        return x_grad, weight_grad, grad.sum(0), None, None
+
+
 def _widened(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
@@ -491,21 +518,20 @@ class LayerNorm(nn.Module):
             )
             raise ShapeError(must, describe(x), f"{fix} takes images of any size.")
         with torch.autocast(x.device.type, enabled=False):
-            z = self._normalized(_widened(x))
-            y = z if self.weight is None else torch.addcmul(self.bias, z, self.weight)
-            return y.to(x.dtype)
+            rows = _widened(x).reshape(-1, math.prod(self.shape))
+            return self._normalized(rows).view(x.shape).to(x.dtype)
 
-    def _normalized(self, x: Tensor) -> Tensor:
-        """Do as instance norm does, to what counts as a single channel."""
-        flat = x.reshape(-1, 1, math.prod(self.shape))
+    def _normalized(self, rows: Tensor) -> Tensor:
         with torch.no_grad():
-            _, centred, var = _mean_and_var(flat, self._pool)
-        one = flat.new_ones(1, 1)
-        known = _Centred(centred, (var + self.eps).rsqrt(), self._pool)
-        return _normalize(flat, one, torch.zeros_like(one), known).view(x.shape)
-
-    def _pool(self, sums: Tensor) -> Tensor:
-        return sums / math.prod(self.shape)
+            z = rows - rows.mean(1, keepdim=True)
+            var = torch.linalg.vector_norm(z, dim=1, keepdim=True).square()
+            rstd = (var / rows.shape[1] + self.eps).rsqrt()
+            z.mul_(rstd)
+        weight, bias = rows.new_ones(rows.shape[1]), rows.new_zeros(rows.shape[1])
+        if self.weight is not None:
+            weight, bias = self.weight.flatten(), self.bias.flatten()
+        y: Tensor = _NormalizeRows.apply(rows, weight, bias, z, rstd)  # type: ignore[no-untyped-call]
+        return y
 
     def extra_repr(self) -> str:
         """Return the arguments, as ``print(model)`` shows them."""
