@@ -25,94 +25,23 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from minifast.errors import OptionError, ShapeError, describe
 from minifast.errors import whole_number as whole
+from minifast.nn.normalizing import (
+    Centred,
+    NormalizeRows,
+    mean_and_var,
+    normalize,
+    widened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-
-class _Centred(NamedTuple):
-    """A batch less its mean, and what else normalizing it needs.
-
-    Attributes:
-        x: (B, C, L), less the mean.
-        rstd: One over the standard deviation, as it broadcasts to x.
-        pool: From sums over positions, (B, C, 1), to the means that were taken.
-        moves: 0 where the variance does not depend on x, as it was held at a bound.
-    """
-
-    x: Tensor
-    rstd: Tensor
-    pool: Callable[[Tensor], Tensor]
-    moves: Tensor | int = 1
-
-
-class _Normalize(torch.autograd.Function):
-    """(x - mean) * rstd * weight + bias, with the gradient through both statistics.
-
-    Let z be (x - mean) * rstd, and h the gradient that arrives there. That of x is
-    rstd * (h - pool(h) - z * pool(h * z)): h less its mean, less its part along z.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, centred: _Centred
-    ) -> Tensor:
-        scale = centred.rstd * weight
-        ctx.save_for_backward(centred.x, centred.rstd, weight)
-        ctx.pool, ctx.moves = centred.pool, centred.moves
-        return torch.addcmul(bias, centred.x, scale)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        centred, rstd, weight = ctx.saved_tensors
-        products = grad * centred
-        sums, sums_z = _sum(grad), _sum(products) * rstd
-        mean = ctx.pool(sums * weight) * rstd
-        along = ctx.pool(sums_z * weight) * rstd.square() * ctx.moves
-        rest = torch.addcmul(-mean, centred, -along, out=products)  # its memory is free
-        return (
-            rest.addcmul_(grad, rstd * weight),
-            sums_z.sum_to_size(weight.shape),
-            sums.sum_to_size(weight.shape),
-            None,
-        )
-
-
-def _normalize(x: Tensor, weight: Tensor, bias: Tensor, centred: _Centred) -> Tensor:
-    y: Tensor = _Normalize.apply(x, weight, bias, centred)  # type: ignore[no-untyped-call]
-    return y
-
-
-def _widened(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-def _sum(x: Tensor) -> Tensor:
-    """Add up the positions: (B, C, L) -> (B, C, 1)."""
-    return x.sum(2, keepdim=True)
-
-
-def _mean_and_var(
-    x: Tensor, pool: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mean, x less the mean, and the mean of the squares of that.
-
-    The mean of squares less the square of the mean would take a pass less over the
-    numbers, and may lose all digits (ch. 10).
-    """
-    mean = pool(_sum(x))
-    centred = x - mean
-    norms = torch.linalg.vector_norm(centred, dim=2, keepdim=True)
-    return mean, centred, pool(norms.square())
 
 
 class _Norm(nn.Module):
@@ -147,14 +76,14 @@ class _Norm(nn.Module):
             x: (B, C) or (B, C, ...), floating -> the same.
         """
         self._check(x)
-        flat = _widened(x.flatten(2) if x.ndim > 2 else x.unsqueeze(2))
+        flat = widened(x.flatten(2) if x.ndim > 2 else x.unsqueeze(2))
         # No operation here is one that autocast would do in less than float32.
         return self._normalized(flat).view(x.shape).to(x.dtype)
 
     def _normalized(self, x: Tensor) -> Tensor:
         with torch.no_grad():
             centred = self._centre(x, partial(self._pool, n_positions=x.shape[2]))
-        return _normalize(x, *self._affine(x), centred)
+        return normalize(x, *self._affine(x), centred)
 
     def _affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return scale and shift as they broadcast to a batch."""
@@ -162,9 +91,9 @@ class _Norm(nn.Module):
             return x.new_ones(self.n_channels, 1), x.new_zeros(self.n_channels, 1)
         return self.weight[:, None], self.bias[:, None]
 
-    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> _Centred:
-        _, centred, var = _mean_and_var(x, pool)
-        return _Centred(centred, (var + self.eps).rsqrt(), pool)
+    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> Centred:
+        _, centred, var = mean_and_var(x, pool)
+        return Centred(centred, (var + self.eps).rsqrt(), pool)
 
     def _pool(self, sums: Tensor, n_positions: int) -> Tensor:
         raise NotImplementedError
@@ -267,8 +196,8 @@ class BatchNorm(_OverBatch):
     def _n_sharing(self, x: Tensor) -> int:
         return len(x) * math.prod(x.shape[2:]) if self.training else 2
 
-    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> _Centred:
-        mean, centred, var = _mean_and_var(x, pool)
+    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> Centred:
+        mean, centred, var = mean_and_var(x, pool)
         n = len(x) * x.shape[2]
         self.num_batches_tracked += 1
         share: float | Tensor | None = self.momentum
@@ -277,7 +206,7 @@ class BatchNorm(_OverBatch):
         unbiased = var * (n / (n - 1))
         for kept, new in ((self.running_mean, mean), (self.running_var, unbiased)):
             kept.lerp_(new.view_as(kept).to(kept.dtype), share)
-        return _Centred(centred, (var + self.eps).rsqrt(), pool)
+        return Centred(centred, (var + self.eps).rsqrt(), pool)
 
 
 class RunningBatchNorm(_OverBatch):
@@ -331,8 +260,8 @@ class RunningBatchNorm(_OverBatch):
     def _n_sharing(self, x: Tensor) -> int:
         return 2  # together with samples that came before
 
-    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> _Centred:
-        batch_mean, centred, batch_var = _mean_and_var(x, pool)
+    def _centre(self, x: Tensor, pool: Callable[[Tensor], Tensor]) -> Centred:
+        batch_mean, centred, batch_var = mean_and_var(x, pool)
         old_mean, old_var = (
             each[:, None].to(x.dtype) for each in (self.running_mean, self.running_var)
         )
@@ -345,7 +274,7 @@ class RunningBatchNorm(_OverBatch):
         self.running_var.copy_(var.view(-1))
         self.running_count.copy_(count)
         self.num_batches_tracked += 1
-        return _Centred(
+        return Centred(
             centred.add_(batch_mean - mean),
             (var.clamp_min(self.min_var) + self.eps).rsqrt(),
             lambda sums: share * pool(sums),  # this batch moves its share of them
@@ -487,21 +416,20 @@ class LayerNorm(nn.Module):
             must = f"The input must be (..., {', '.join(map(str, self.shape))})."
             fix = "For images of any size there is GroupNorm(1, n_channels)."
             raise ShapeError(must, describe(x), fix)
-        z = self._normalized(_widened(x))
-        y = z if self.weight is None else torch.addcmul(self.bias, z, self.weight)
-        return y.to(x.dtype)
+        rows = widened(x).reshape(-1, math.prod(self.shape))
+        return self._normalized(rows).view(x.shape).to(x.dtype)
 
-    def _normalized(self, x: Tensor) -> Tensor:
-        """Do as instance norm does, to what counts as a single channel."""
-        flat = x.reshape(-1, 1, math.prod(self.shape))
+    def _normalized(self, rows: Tensor) -> Tensor:
         with torch.no_grad():
-            _, centred, var = _mean_and_var(flat, self._pool)
-        one = flat.new_ones(1, 1)
-        known = _Centred(centred, (var + self.eps).rsqrt(), self._pool)
-        return _normalize(flat, one, torch.zeros_like(one), known).view(x.shape)
-
-    def _pool(self, sums: Tensor) -> Tensor:
-        return sums / math.prod(self.shape)
+            z = rows - rows.mean(1, keepdim=True)
+            var = torch.linalg.vector_norm(z, dim=1, keepdim=True).square()
+            rstd = (var / rows.shape[1] + self.eps).rsqrt()
+            z.mul_(rstd)
+        weight, bias = rows.new_ones(rows.shape[1]), rows.new_zeros(rows.shape[1])
+        if self.weight is not None:
+            weight, bias = self.weight.flatten(), self.bias.flatten()
+        y: Tensor = NormalizeRows.apply(rows, weight, bias, z, rstd)  # type: ignore[no-untyped-call]
+        return y
 
     def extra_repr(self) -> str:
         """Return the arguments, as ``print(model)`` shows them."""
