@@ -17,6 +17,7 @@ from minifast.nn.init import (
     xavier_uniform_,
 )
 from minifast.nn.inspection import LayerSummary, Summary, summary
+from minifast.nn.layer_norm import LayerNorm
 from minifast.nn.layers import (
     AdaptiveAvgPool,
     AdaptiveConcatPool,
@@ -33,7 +34,6 @@ from minifast.nn.norms import (
     BatchNorm,
     GroupNorm,
     InstanceNorm,
-    LayerNorm,
     RunningBatchNorm,
 )
 

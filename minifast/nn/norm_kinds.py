@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from minifast.errors import UnknownNameError
+from minifast.nn.layer_norm import LayerNorm
 from minifast.nn.norms import (
     BatchNorm,
     GroupNorm,
     InstanceNorm,
-    LayerNorm,
     RunningBatchNorm,
 )
 
@@ -111,7 +111,7 @@ def is_norm(module: nn.Module) -> bool:
         >>> is_norm(nn.LayerNorm(4)), is_norm(nn.Linear(4, 4))
         (True, False)
 
-    Book: ch. 15.
+    Book: ch. 16.
     """
     others = (LayerNorm, nn.LayerNorm, nn.RMSNorm, nn.SyncBatchNorm)
     return _is_channel_norm(module) or isinstance(module, others)
