@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minifast.errors import OptionError, whole_number
-from minifast.learner import Callback, Order
+from minifast.learner import Callback
 from minifast.nn import GeneralReLU, Hook, Hooks, is_activation
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ class ActivationStats(Callback):
     Book: ch. 14.
     """
 
-    order = Order.LAST
     in_lr_find = False
 
     def __init__(

@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
 import minifast.callbacks
+from minifast.callbacks import BatchTransform
 from minifast.data import DataLoaders
 from minifast.learner import EVENTS, Callback, Learner, Order, files
 from minifast.learner import state as states
@@ -43,6 +44,7 @@ PUBLIC = [
 
 # Arguments of those that need some; a folder takes the place of tmp_path.
 ARGUMENTS = {
+    "ActivationStats": lambda folder: {"which": nn.Linear},
     "Checkpoint": lambda folder: {"folder": folder / "checkpoints"},
     "CSVLogger": lambda folder: {"path": folder / "history.csv"},
     "DeviceCallback": lambda folder: {"device": "cpu"},
@@ -57,6 +59,8 @@ ARGUMENTS = {
 
 
 def build(cls, folder):
+    if cls is BatchTransform:
+        return cls(torch.clone)
     return cls(**ARGUMENTS.get(cls.__name__, lambda folder: {})(folder))
 
 
