@@ -119,7 +119,7 @@ def conv2d_loops(
     height, width = conv2d_sizes(
         x, weight, bias, stride=stride, padding=padding, groups=groups
     )
-    x = pad(x, padding)
+    x = zero_pad(x, padding)
     (n_filters, channels, kh, kw), per_group = weight.shape, len(weight) // groups
     y = x.new_zeros(len(x), n_filters, height, width)
     for b in range(len(x)):
@@ -193,7 +193,7 @@ def unfold(
         stride=stride,
         padding=padding,
     )
-    x = pad(x, padding)
+    x = zero_pad(x, padding)
     b, c, h, w = x.stride()
     windows = x.as_strided(
         (len(x), x.shape[1], kh, kw, height, width),
@@ -232,7 +232,7 @@ def conv2d_unfold(
     return y if bias is None else y + bias[:, None, None]
 
 
-def pad(x: Tensor, padding: int) -> Tensor:
+def zero_pad(x: Tensor, padding: int) -> Tensor:
     """Put zeros around each image.
 
     Shape:
