@@ -16,9 +16,7 @@ OUTLINES = re.compile(r'<g style="[^"]*" transform="[^"]*\bscale\(([\d.]+) -')
 TEXT = re.compile(r"font-size[:=]\s*[\"']?([\d.]+)")
 SHOWN = """() => [...document.querySelectorAll('.bd-article img[src*=".svg"]')].map(
   image => [image.src, image.getBoundingClientRect().width])"""
-WITH_FIGURES = [
-    page for page in CONTENTS if parsed_page(page).select('img[src*=".svg"]')
-]
+FIGURES = 'img[src*=".svg"]'
 
 
 def font_sizes(svg):
@@ -39,8 +37,10 @@ def test_sizes_are_read_in_both_forms_of_text():
     assert font_sizes(outlines + text) == pytest.approx([10.5, 9, 8])
 
 
-@pytest.mark.parametrize("page", WITH_FIGURES)
+@pytest.mark.parametrize("page", CONTENTS)
 def test_text_of_figures_can_be_read_on_a_phone(browser, base, page):
+    if not parsed_page(page).select(FIGURES):
+        return  # asked here, not when tests are collected: then there may be no site
     small = []
     with visiting(browser, base, **PHONE, is_mobile=True) as phone:
         phone.go(page)
