@@ -53,7 +53,6 @@ class Summary:
         layers: One for each run of a layer.
         n_parameters: How many numbers the whole model learns.
         n_trainable: How many of these are not frozen.
-        multiply_adds: How many one sample costs, forwards.
     """
 
     layers: tuple[LayerSummary, ...]

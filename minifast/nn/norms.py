@@ -380,7 +380,7 @@ class LayerNorm(nn.Module):
         OptionError: If they are fewer than two numbers.
 
     Shape:
-        (..., *shape), floating -> the same.
+        ``(..., *shape)``, floating -> the same.
 
     Source: Ba, Kiros and Hinton 2016, "Layer normalization", sec. 3.
     Book: ch. 16.
@@ -410,7 +410,7 @@ class LayerNorm(nn.Module):
             ShapeError: If they have other sizes.
 
         Shape:
-            x: (..., *shape), floating -> the same.
+            ``(..., *shape)``, floating -> the same.
         """
         if x.shape[-len(self.shape) :] != self.shape:
             must = f"The input must be (..., {', '.join(map(str, self.shape))})."
