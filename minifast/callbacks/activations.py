@@ -35,8 +35,8 @@ class ActivationStats(Callback):
     spread over the samples, channels and positions of the batch.
 
     Args:
-        which: Which modules, as for :class:`minifast.nn.Hooks`; the activations if left
-            out.
+        which: Which modules, as for :class:`minifast.nn.hooks.Hooks`; if left out, the
+            activations.
         bins: How many bins the histograms have; 0 for none.
         limits: Where the first bin begins and the last one ends. What lies outside is
             counted in these, and nan in the last one.

@@ -109,7 +109,7 @@ def conv2d_loops(
     """Convolve images with filters, one result after the other in four loops.
 
     Raises:
-        ShapeError, DTypeError, OptionError: As :func:`conv2d_sizes` does.
+        ShapeError, DTypeError, OptionError: As ``conv2d_sizes`` does.
 
     Shape:
         x: (B, C, H, W); weight: (O, C / groups, kh, kw); bias: (O,) -> (B, O, H', W').
@@ -149,7 +149,7 @@ def conv2d_matrix(
     padding are left out.
 
     Raises:
-        ShapeError, OptionError: As :func:`conv2d_sizes` does.
+        ShapeError, OptionError: As ``conv2d_sizes`` does.
 
     Shape:
         weight: (O, C, kh, kw); images of height x width -> (O H' W', C height width).
@@ -214,7 +214,7 @@ def conv2d_unfold(
     """Convolve images with filters by one matrix product for each group.
 
     Raises:
-        ShapeError, DTypeError, OptionError: As :func:`conv2d_sizes` does.
+        ShapeError, DTypeError, OptionError: As ``conv2d_sizes`` does.
 
     Shape:
         x: (B, C, H, W); weight: (O, C / groups, kh, kw); bias: (O,) -> (B, O, H', W').

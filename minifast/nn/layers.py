@@ -313,7 +313,7 @@ def conv_block(
         padding: How many zeros are put around the maps; half the kernel if left out, so
             that with a stride of 1 and an odd kernel their size stays.
         groups: Into how many groups, each with filters of its own, channels divide.
-        norm: A kind of :func:`minifast.nn.make_norm`; none if left out.
+        norm: A kind of :func:`minifast.nn.norm_kinds.make_norm`; none if left out.
         activation: What makes the activation, a class for instance; None for none.
         norm_last: Whether the norm comes behind the activation, not before it.
         bias: Whether the convolution has a bias; if left out, unless the norm follows

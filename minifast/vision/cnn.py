@@ -33,7 +33,7 @@ def simple_cnn(
         widths: The channels behind each convolution.
         in_channels: The channels of the images.
         n_classes: K, the number of outputs.
-        block: For :func:`minifast.nn.conv_block`: ``norm``, ``activation``,
+        block: For :func:`minifast.nn.layers.conv_block`: ``norm``, ``activation``,
             ``norm_last``, ``bias``.
 
     Raises:

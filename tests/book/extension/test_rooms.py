@@ -64,6 +64,6 @@ def test_a_book_without_the_table_promises_nothing(app):
 
 def test_the_rooms_hand_out_what_is_written_down():
     names = rooms.public_names()
-    assert names["kaiming_normal_"] == "minifast.nn.init"
+    assert names["kaiming_normal_"] == "minifast.nn"
     assert names["Learner"] == "minifast.learner"
     assert "math" not in names
