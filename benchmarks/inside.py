@@ -22,6 +22,7 @@ from minifast.nn import (
     BatchNorm,
     GroupNorm,
     Hook,
+    Hooks,
     InstanceNorm,
     LayerNorm,
     RunningBatchNorm,
@@ -58,10 +59,6 @@ NORMS: dict[str, dict[str, nn.Module]] = {
     },
 }
 
-# What the tables say themselves; measured on two CPU cores.
-NOTE = """
-"""
-
 
 def forward_backward(norm: nn.Module, device: str) -> Contender:
     norm = norm.to(device)
@@ -85,18 +82,20 @@ def norm_table(kind: str, arguments: Namespace, device: str) -> dict:
 
 def first_hooks(model: nn.Module, train: Batches, valid: Batches) -> Fit:
     """The loop by hand, with hooks that write means and deviations into lists."""
-    fit, kept = raw(model, train, valid), []
+    fit = raw(model, train, valid)
+    kept: list[tuple[torch.Tensor, ...]] = []
 
     def look(hook: Hook, module: nn.Module, _: object, output: torch.Tensor) -> None:
         if module.training:
             x = output.detach()
             kept.append((x.mean(), x.std(), torch.histc(x, 40, -4, 8)))
 
-    hooks = [Hook(each, look) for each in model.modules() if isinstance(each, nn.ReLU)]
+    hooks = Hooks(model, look, nn.ReLU)
 
     def hooked() -> object:
+        kept.clear()
         found = fit()
-        assert hooks
+        assert len(kept) == len(hooks) * len(train)  # and they are kept on, till then
         return found
 
     return hooked
@@ -124,7 +123,6 @@ def main() -> None:
     for setting in SETTINGS:
         if setting.name.startswith("CNN"):
             tables.append(per_batch("looking", LOOKING, setting, arguments, device))
-    print(NOTE)
     report(arguments.json, machine=about, tables=tables)
 
 
